@@ -1,0 +1,1 @@
+"""Run-time code of the unlearning bundle: everything that the configs name."""
