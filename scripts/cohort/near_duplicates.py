@@ -1,0 +1,83 @@
+"""Images in other sets that look like a forgotten one: they would keep it known. Listed, never moved.
+
+Pictures are compared by perceptual hash (64 bits, Hamming distance), volumes by the cosine distance of their
+intensities pooled to 8 x 8 x 8. Both see copies, re-compressions and small shifts; neither sees a flip.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import imagehash
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn.functional import adaptive_avg_pool3d
+
+from scripts.cohort.cohort import SETS, Cohort, Record
+from scripts.data.source import DataSource
+
+HASH_BITS = 4  # of 64: pairs of different dermoscopy images start to appear above
+COSINE = 0.01
+POOLED = 8  # voxels per axis
+
+
+def fingerprint(image: torch.Tensor) -> np.ndarray:
+    """64 bits of a picture (C, H, W) in 0..1, or the normalised pooled intensities of a volume (C, H, W, D)."""
+    if image.ndim == 3:
+        grey = image.float().mean(0).clamp(0, 1).mul(255).byte().cpu().numpy()
+        return imagehash.phash(Image.fromarray(grey)).hash.ravel()
+    pooled = adaptive_avg_pool3d(image.float().mean(0, keepdim=True), POOLED).flatten().cpu().numpy()
+    pooled = pooled - pooled.mean()
+    return pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+
+
+def distances(first: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Hamming distance in bits, or cosine distance, of one fingerprint to each of `others`."""
+    if first.dtype == bool:
+        return (first != others).sum(1)
+    return 1 - others @ first
+
+
+def near_duplicates(
+    cohort: Cohort, loading: Sequence[Callable[[Record], Record]], *, threshold: float | None = None
+) -> list[dict[str, Any]]:
+    """Pairs of a forget image and an image of another set within `threshold`, nearest first.
+
+    Args:
+        cohort: the sets.
+        loading: see `DataSource.loading`; only the image is loaded.
+        threshold: bits (2D) or cosine distance (3D); None takes `HASH_BITS` or `COSINE`.
+
+    Returns:
+        dicts with `forget`, `image`, `set` and `distance`.
+    """
+    others = [(name, record) for name in SETS if name != "forget" for record in cohort.named(name)]
+    if not cohort.forget or not others:
+        return []
+    prints = np.stack([_print(record, loading) for _, record in others])
+    limit = threshold if threshold is not None else (HASH_BITS if prints.dtype == bool else COSINE)
+    pairs = []
+    for record in cohort.forget:
+        apart = distances(_print(record, loading), prints)
+        for index in np.flatnonzero(apart <= limit):
+            name, other = others[index]
+            pair = {"forget": record["image_id"], "image": other["image_id"], "set": name}
+            pairs.append({**pair, "distance": round(max(float(apart[index]), 0.0), 6)})
+    return sorted(pairs, key=lambda pair: (pair["distance"], pair["forget"], pair["image"]))
+
+
+def with_near_duplicates(cohort: Cohort, source: DataSource, *, threshold: float | None = None) -> Cohort:
+    """The cohort with `near_duplicates` in its resolution. Reads every image once."""
+    pairs = near_duplicates(cohort, source.loading(), threshold=threshold)
+    return dataclasses.replace(cohort, resolution={**cohort.resolution, "near_duplicates": pairs})
+
+
+def _print(record: Record, loading: Sequence[Callable[[Record], Record]]) -> np.ndarray:
+    for step in loading:
+        record = step(record)
+        if isinstance(record["image"], torch.Tensor):
+            break
+    return fingerprint(record["image"])

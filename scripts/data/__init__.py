@@ -1,0 +1,41 @@
+"""Official folder layouts to MONAI datalists, transforms and caches."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from scripts.data.source import LEVEL_KEYS, DataSource, Record, nearest_known
+from scripts.errors import InputError
+
+# name in the config -> module of this package, class; imported when asked for
+SOURCES = {
+    "phantom": ("phantom", "Phantom"),
+    "chase": ("chase", "Chase"),
+    "isic": ("isic", "Isic"),
+    "isic_classification": ("isic_classification", "IsicClassification"),
+    "datalist": ("datalist", "Datalist"),
+}
+
+
+def build_source(name: str, **options: Any) -> DataSource:
+    """The data set called `name`.
+
+    Args:
+        name: a key of `SOURCES`.
+        options: settings of all data sets; those that this one does not declare are left aside, because one
+            config carries the settings of all of them.
+
+    Raises:
+        InputError: unknown name, or a setting that the data set refuses.
+    """
+    if name not in SOURCES:
+        raise InputError(f"unknown data set '{name}'; nearest: {nearest_known(str(name), SOURCES)}")
+    module, class_name = SOURCES[name]
+    kind = getattr(importlib.import_module(f".{module}", __package__), class_name)
+    declared = inspect.signature(kind.__init__).parameters
+    return kind(**{key: value for key, value in options.items() if key in declared})
+
+
+__all__ = ["LEVEL_KEYS", "SOURCES", "DataSource", "Record", "build_source", "nearest_known"]

@@ -1,0 +1,147 @@
+"""Cached datasets and a loader whose every draw depends on (seed, epoch) alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import CacheDataset, DataLoader, PersistentDataset
+from monai.data import Dataset as PlainDataset
+from monai.data.utils import pickle_hashing
+from monai.transforms import Compose
+from torch.utils.data import Dataset, Sampler
+
+from scripts.data.source import Record
+from scripts.errors import InputError
+
+CACHES = ("memory", "disk", "none")
+PROGRESS_FROM = 500  # images; below that the bar is gone before it is read
+
+
+def derive_seed(*parts: int | str) -> int:
+    """A 32-bit seed from `parts`, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(":".join(map(str, parts)).encode()).digest()[:4], "big")
+
+
+class AugmentedDataset(Dataset):
+    """A dataset of deterministic items and random transforms whose draws depend on (seed, epoch, index) alone."""
+
+    def __init__(self, base: Sequence[Any] | Dataset, random: Sequence[Callable] = ()) -> None:
+        self.base = base
+        self.random = Compose(list(random))
+        self.seed, self.epoch = 0, 0
+
+    def __len__(self) -> int:
+        return len(self.base)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = self.base[index]
+        # a copy: what a batch does to its tensors must not reach the cache
+        item = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in item.items()}
+        if self.random.transforms:
+            self.random.set_random_state(seed=derive_seed(self.seed, self.epoch, index))
+            item = self.random(item)
+        return item
+
+
+def file_hash(record: Record) -> bytes:
+    """A cache key of the record and of its files' size and time, so that a changed file is read anew."""
+    state: list[Any] = [json.dumps(record, sort_keys=True, default=str)]
+    for key in ("image", "label"):
+        value = record.get(key)
+        if isinstance(value, str) and os.path.isfile(value):
+            status = os.stat(value)
+            state.append((status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(repr(state).encode()).hexdigest().encode()
+
+
+def make_dataset(
+    records: Sequence[Record],
+    transform: Compose,
+    *,
+    cache: str = "memory",
+    cache_dir: str | Path | None = None,
+    random: Sequence[Callable] = (),
+) -> AugmentedDataset:
+    """A dataset of `records` after the deterministic `transform`, then the `random` transforms.
+
+    Args:
+        records: see `DataSource.records`.
+        transform: see `preprocessing`.
+        cache: "memory" (MONAI CacheDataset), "disk" (PersistentDataset) or "none".
+        cache_dir: where "disk" writes. The files hold patient data: nothing is written anywhere else.
+        random: see `augmentation`.
+    """
+    items = list(records)
+    if cache == "memory":
+        base: Any = CacheDataset(items, transform, num_workers=2, progress=len(items) >= PROGRESS_FROM)
+    elif cache == "disk":
+        if not cache_dir:
+            raise InputError("cache: 'disk' needs a cache_dir, inside the private folder of the run")
+        base = PersistentDataset(
+            items, transform, cache_dir=cache_dir, hash_func=file_hash, hash_transform=pickle_hashing
+        )
+    elif cache == "none":
+        base = PlainDataset(items, transform)
+    else:
+        raise InputError(f"cache: '{cache}' is not one of {', '.join(CACHES)}")
+    return AugmentedDataset(base, random)
+
+
+class EpochSampler(Sampler[int]):
+    """Indices of epoch e in an order that depends on (seed, e) alone."""
+
+    def __init__(self, length: int, *, seed: int, shuffle: bool) -> None:
+        self.length, self.seed, self.shuffle, self.epoch = length, seed, shuffle, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        if not self.shuffle:
+            return iter(range(self.length))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch, "order"))
+        return iter(torch.randperm(self.length, generator=generator).tolist())
+
+
+class EpochLoader(DataLoader):
+    """MONAI's DataLoader in one process; call `set_epoch(e)` before epoch e.
+
+    Order and augmentation of an epoch depend on (seed, epoch) alone, and iterating draws nothing from the global
+    generators: a run resumed at the start of an epoch sees what the uninterrupted run saw.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_size: int, seed: int = 0, shuffle: bool = False, drop_last: bool = False
+    ) -> None:
+        sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
+        # a generator of its own: DataLoader would otherwise draw a seed from the global one at each epoch
+        super().__init__(
+            dataset,
+            num_workers=0,
+            batch_size=batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            generator=torch.Generator().manual_seed(derive_seed(seed, "loader")),
+        )
+        self._sampler, self._seed = sampler, seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order and draws the next iteration takes."""
+        self._sampler.epoch = epoch
+        self._choose_draws(epoch)
+
+    def _choose_draws(self, epoch: int) -> None:
+        if isinstance(self.dataset, AugmentedDataset):
+            self.dataset.seed, self.dataset.epoch = self._seed, epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        # two loaders may share a dataset: take it over again at each pass
+        self._choose_draws(self._sampler.epoch)
+        return super().__iter__()

@@ -1,0 +1,86 @@
+"""What every data set offers: its records and how to load one of them."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import InputError
+
+Record = dict[str, Any]
+
+LEVEL_KEYS = {
+    "patient": "patient_id",
+    "study": "study_id",
+    "series": "series_id",
+    "lesion": "lesion_id",
+    "image": "image_id",
+    "class": "diagnosis",
+}
+
+
+class DataSource(ABC):
+    """A data set in its official layout.
+
+    Attributes:
+        name: the name under which the config asks for it.
+        task: "segmentation" or "classification".
+        unit: what `patient_id` of a record stands for: "patient", "lesion" or "image".
+        channels: image channels.
+        spatial_dims: 2 or 3.
+        classes: what is segmented, or the classes in the order of their index.
+    """
+
+    name: str
+    task: str = "segmentation"
+    unit: str = "patient"
+    channels: int = 3
+    spatial_dims: int = 2
+    classes: tuple[str, ...] = ("foreground",)
+
+    @abstractmethod
+    def records(self) -> list[Record]:
+        """One dict per image, sorted by `image_id`; required keys: image, label, image_id, patient_id."""
+
+    @abstractmethod
+    def loading(self) -> list[Callable[[Record], Record]]:
+        """Dict transforms that replace the paths of a record by tensors.
+
+        `image` becomes float32 (C, H, W[, D]), in 0..1 where the file holds a picture and raw where it holds a
+        volume; `label` becomes float32 (1, H, W[, D]) in {0, 1} or, in classification, an int64 scalar.
+
+        Raises:
+            InputError: a file cannot be read, or image and mask do not fit; the file is named.
+        """
+
+
+def data_folder(dataset_dir: str | Path | None, name: str) -> Path:
+    """The folder of a real data set, or an InputError that says which setting to give."""
+    if not dataset_dir:
+        raise InputError(f"data set '{name}' needs its folder: give --dataset_dir DIR")
+    folder = Path(dataset_dir).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; --dataset_dir must name the folder of data set '{name}'")
+    return folder
+
+
+def nearest_known(value: str, known: Iterable[str], *, count: int = 3) -> str:
+    """The known names closest to `value`, for the end of an error message."""
+    known = sorted(set(known))
+    close = difflib.get_close_matches(value, known, n=count, cutoff=0.5) or known[:count]
+    more = "" if len(known) <= len(close) else f" (of {len(known)})"
+    return (", ".join(f"'{name}'" for name in close) + more) if close else "none"
+
+
+def checked_records(records: Iterable[Record], *, where: str | Path) -> list[Record]:
+    """The records sorted by `image_id`, after checking that there are any and that no id occurs twice."""
+    ordered = sorted(records, key=lambda record: record["image_id"])
+    if not ordered:
+        raise InputError(f"{where}: no images found")
+    for first, second in zip(ordered, ordered[1:], strict=False):
+        if first["image_id"] == second["image_id"]:
+            raise InputError(f"{where}: image id '{first['image_id']}' occurs twice; ids must be unique")
+    return ordered
