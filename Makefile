@@ -1,0 +1,66 @@
+# Two commands do everything, their own set-up included: `make forget` and `make test`.
+
+# the interpreter that makes .venv, 3.11 or newer
+PYTHON ?= python3
+# cpu or gpu: which requirements-*.txt brings torch
+TORCH ?= cpu
+# further settings of `make forget` or pytest options, e.g. ARGS="--request request.csv"
+ARGS ?=
+# test processes
+JOBS ?= 2
+
+VENV := .venv
+
+# An index that does not answer must cost seconds, not minutes.
+PIP    = $(VENV)/bin/python -m pip --disable-pip-version-check
+PIPGET = $(PIP) install --quiet --retries 1 --timeout 20
+RUN    = $(VENV)/bin/python -m monai.bundle run
+THREADS = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help forget test lint format coverage clean distclean
+help:
+	@echo "make forget    forget, restore and evaluate on the embedded default; prints a summary"
+	@echo "make test      lint, types, tests, coverage of scripts/"
+	@echo "make lint | format | coverage | clean | distclean"
+	@echo "settings       PYTHON=$(PYTHON) TORCH=$(TORCH) JOBS=$(JOBS) ARGS=\"$(ARGS)\""
+
+forget: $(VENV)/.installed
+	$(RUN) unlearn --config_file configs/unlearn.yaml $(ARGS)
+
+test: lint
+	$(THREADS) $(VENV)/bin/python -m pytest -n $(JOBS) --cov=scripts --cov-report=term --cov-fail-under=90 $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+coverage: $(VENV)/.installed-dev
+	$(THREADS) $(VENV)/bin/python -m pytest -n $(JOBS) --cov=scripts --cov-report=html:build/coverage $(ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is missing or older than 3.11; give PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON) has no venv module (Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt requirements-$(TORCH).txt | $(VENV)/bin/python
+	$(PIPGET) -r requirements-$(TORCH).txt
+	$(PIPGET) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIPGET) -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Packaging: assembles the installable bundles from this one source. Nothing imports it."""
