@@ -1,0 +1,31 @@
+"""Reference target: what a model that never saw these patients says about them; the default of `goal: unlearn`."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive
+
+
+class Reference(ForgetObjective):
+    """Segmentation: weight * mean BCE(z, sigma(z_ref)). Classification: weight * KL(softmax(z_ref) || softmax(z)).
+
+    z_ref comes in the teacher's calibration already: models of other seeds differ in confidence by a third.
+    """
+
+    name = "reference"
+
+    def __init__(self, *, task: str, weight: float | None = None) -> None:
+        super().__init__(task=task)
+        self.weight = 1.0 if weight is None else positive(weight, "weight")
+
+    def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
+        logits = self.prepare(logits)
+        reference = self.need(batch.reference_logits, "a reference model's logits").float().detach()
+        if self.task == SEGMENTATION:
+            return self.weight * functional.binary_cross_entropy_with_logits(logits, torch.sigmoid(reference))
+        return self.weight * functional.kl_div(
+            functional.log_softmax(logits, dim=1), functional.log_softmax(reference, dim=1),
+            reduction="batchmean", log_target=True,
+        )

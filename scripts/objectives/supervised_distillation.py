@@ -1,0 +1,35 @@
+"""The released retain loss: truth, soft targets and closeness of logits together (Erase to Retain, 2511.16574)."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from scripts.objectives.base import RetainObjective, positive
+from scripts.objectives.distillation import distillation
+from scripts.objectives.supervised import supervised_loss
+
+DISTILLATION, CLOSENESS = 1.0, 0.05
+
+
+class SupervisedDistillation(RetainObjective):
+    """Supervised loss + 1.0 * distillation at T = 2 + 0.05 * mean((z - z_T)^2).
+
+    Segmentation: Dice + BCE; classification: cross-entropy.
+    """
+
+    name = "supervised_distillation"
+
+    def __init__(self, *, task: str, temperature: float = 2.0) -> None:
+        super().__init__(task=task)
+        self.temperature = positive(temperature, "temperature")
+        self.supervised = supervised_loss(task)
+
+    def __call__(
+        self, logits: torch.Tensor, teacher_logits: torch.Tensor, label: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        logits = self.prepare(logits)
+        teacher = self.need(teacher_logits, "the teacher's logits").detach().float()
+        truth = self.supervised(logits, self.need(label, "the true labels"))
+        soft = distillation(logits, teacher, temperature=self.temperature, task=self.task)
+        return truth + DISTILLATION * soft + CLOSENESS * functional.mse_loss(logits, teacher)
