@@ -28,17 +28,26 @@ def picture_channels(path: str | Path) -> int:
     """Channels that `LoadPicture` makes of this file: 1 for grey, 3 for everything with colour."""
     try:
         with Image.open(path) as image:
-            return 1 if image.mode in ("1", "L", "LA", "F", *SIXTEEN_BIT) else 3
+            return 1 if image.mode in ("1", "L", "LA", *SIXTEEN_BIT) else 3
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: not a readable image: {error}") from error
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    return image if image.mode in ("L", "F", *SIXTEEN_BIT) else image.convert("L")
+    """Grey levels 0..255; those of a 16-bit file keep their depth as fractions."""
+    if image.mode in SIXTEEN_BIT:
+        return Image.fromarray(np.asarray(image, dtype=np.float32) * np.float32(255 / 65535))
+    return _bytes(image, "L")
 
 
 def _colour(image: Image.Image) -> Image.Image:
-    return image.convert("RGB")
+    return _bytes(_grey(image) if image.mode in SIXTEEN_BIT else image, "RGB")
+
+
+def _bytes(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "F" and image.format is not None:
+        raise ValueError("a picture of floating-point values has no known range")
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _mask(image: Image.Image) -> Image.Image:
@@ -86,19 +95,17 @@ class LoadPicture(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
         for key in self.key_iterator(record):
-            path = record[key]
-            image = self._read(path).float()
-            record[key] = image / (65535.0 if image.max() > 255 else 255.0)
+            record[key] = self._read(record[key]).float() / 255.0
         return record
 
 
 class LoadVolume(MapTransform):
     """NIfTI to float32 (C, H, W[, D]), values as stored."""
 
-    def __init__(self, key: str = "image", *, spatial_dims: int = 3) -> None:
+    def __init__(self, key: str = "image", *, spatial_dims: int = 3, channels: int | None = None) -> None:
         super().__init__((key,))
         self._read = FileReader(NibabelReader())
-        self.spatial_dims = spatial_dims
+        self.spatial_dims, self.channels = spatial_dims, channels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
@@ -110,6 +117,8 @@ class LoadVolume(MapTransform):
             if volume.ndim != self.spatial_dims + 1:
                 shape = tuple(volume.shape[1:])
                 raise InputError(f"{path}: shape {shape} where {self.spatial_dims} spatial dimensions are asked for")
+            if self.channels is not None and volume.shape[0] != self.channels:
+                raise InputError(f"{path}: {volume.shape[0]} channels where the other images have {self.channels}")
             if not torch.isfinite(volume).all():
                 raise InputError(f"{path}: holds values that are not finite")
             record[key] = volume
