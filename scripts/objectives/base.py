@@ -46,11 +46,14 @@ class Objective(ABC):
     def prepare(self, logits: torch.Tensor) -> torch.Tensor:
         """`logits` in float32, checked: (N, 1, H, W[, D]) for segmentation, (N, C) for classification."""
         if self.task == SEGMENTATION and (logits.ndim < 4 or logits.shape[1] != 1):
-            raise InputError(f"objective {self.name!r}: segmentation needs logits (N, 1, H, W[, D]), one structure "
-                             f"against background; got {tuple(logits.shape)}")
+            raise InputError(
+                f"objective {self.name!r}: segmentation needs logits (N, 1, H, W[, D]), one structure "
+                f"against background; got {tuple(logits.shape)}"
+            )
         if self.task == CLASSIFICATION and (logits.ndim != 2 or logits.shape[1] < 2):
-            raise InputError(f"objective {self.name!r}: classification needs logits (N, C) with C >= 2; "
-                             f"got {tuple(logits.shape)}")
+            raise InputError(
+                f"objective {self.name!r}: classification needs logits (N, C) with C >= 2; got {tuple(logits.shape)}"
+            )
         return logits.float()
 
     def need(self, value: torch.Tensor | None, what: str) -> torch.Tensor:

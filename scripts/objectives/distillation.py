@@ -15,8 +15,10 @@ def distillation(logits: torch.Tensor, teacher_logits: torch.Tensor, *, temperat
         loss = functional.binary_cross_entropy_with_logits(student, torch.sigmoid(teacher))
     else:
         loss = functional.kl_div(
-            functional.log_softmax(student, dim=1), functional.log_softmax(teacher, dim=1),
-            reduction="batchmean", log_target=True,
+            functional.log_softmax(student, dim=1),
+            functional.log_softmax(teacher, dim=1),
+            reduction="batchmean",
+            log_target=True,
         )
     return temperature**2 * loss
 

@@ -26,6 +26,8 @@ class Reference(ForgetObjective):
         if self.task == SEGMENTATION:
             return self.weight * functional.binary_cross_entropy_with_logits(logits, torch.sigmoid(reference))
         return self.weight * functional.kl_div(
-            functional.log_softmax(logits, dim=1), functional.log_softmax(reference, dim=1),
-            reduction="batchmean", log_target=True,
+            functional.log_softmax(logits, dim=1),
+            functional.log_softmax(reference, dim=1),
+            reduction="batchmean",
+            log_target=True,
         )

@@ -24,7 +24,14 @@ Kind = TypeVar("Kind", bound=Objective)
 FORGET: dict[str, type[ForgetObjective]] = {
     kind.name: kind
     for kind in (
-        Ascent, Background, Entropy, Foreground, ForegroundBackground, NoisyLabel, RandomLabel, Reference,
+        Ascent,
+        Background,
+        Entropy,
+        Foreground,
+        ForegroundBackground,
+        NoisyLabel,
+        RandomLabel,
+        Reference,
     )
 }
 RETAIN: dict[str, type[RetainObjective]] = {kind.name: kind for kind in (Distillation, SupervisedDistillation)}

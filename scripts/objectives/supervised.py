@@ -39,8 +39,10 @@ def supervised_per_image(task: str) -> Callable[[torch.Tensor, torch.Tensor], to
 
 def _dice_bce(dice: torch.nn.Module, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
     if logits.shape[1] != 1:
-        raise InputError(f"segmentation of {logits.shape[1]} channels is not supported: one structure against "
-                         "background, one output channel")
+        raise InputError(
+            f"segmentation of {logits.shape[1]} channels is not supported: one structure against "
+            "background, one output channel"
+        )
     logits, label = logits.float(), label.float()
     overlap = dice(logits, label).flatten(1).mean(1)
     cross_entropy = functional.binary_cross_entropy_with_logits(logits, label, reduction="none").flatten(1).mean(1)

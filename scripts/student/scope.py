@@ -2,12 +2,17 @@
 
 MONAI's names do not say where a decoder begins (`model.1.submodule.1...`). Here it begins after the last module
 that works at the lowest spatial resolution.
+
+FlexibleUNet's ResNet encoder takes its shortcut through `.data`: an adapter there changes outputs, but gradients pass
+only beside the shortcut, unlike in the standard ResNet.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -38,8 +43,10 @@ def trace(network: nn.Module, sample: torch.Tensor) -> tuple[list[Step], torch.T
     steps: list[Step] = []
 
     def note(name: str, module: nn.Module, output: object) -> None:
-        image = isinstance(output, torch.Tensor) and output.ndim == sample.ndim
-        steps.append(Step(name=name, module=module, pixels=math.prod(output.shape[2:]) if image else None))
+        pixels = None
+        if isinstance(output, torch.Tensor) and output.ndim == sample.ndim:
+            pixels = math.prod(output.shape[2:])
+        steps.append(Step(name=name, module=module, pixels=pixels))
 
     modes = {module: module.training for module in network.modules()}
     hooks = [
@@ -66,15 +73,16 @@ def resolve_scope(network: nn.Module, scope: str, sample: torch.Tensor) -> list[
 
     Args:
         network: the plain network, without adapter.
-        scope: `all` (every executed Conv2d/3d, ConvTranspose2d/3d and Linear with groups 1), `decoder+head`, `head`,
-            or a regular expression that is searched for in the names of `all`.
+        scope: `all` (every executed Conv2d/3d, ConvTranspose2d/3d and Linear with groups 1 and a weight of its own),
+            `decoder+head`, `head`, or a regular expression that is searched for in the names of `all`.
         sample: an input (N, C, H, W[, D]) of the usual size; smaller ones may flatten the bottleneck to one pixel.
 
     Raises:
         InputError: the expression is malformed or matches nothing; the network has no decoder.
     """
     steps, output = trace(network, sample)
-    known = _unique(step.name for step in steps if _adaptable(step.module))
+    shared = _shared_weights(network)
+    known = _unique(step.name for step in steps if _adaptable(step.module) and id(step.module.weight) not in shared)
     if not known:
         raise InputError("the network has no convolution or linear layer that can be adapted")
     if scope == "all":
@@ -95,6 +103,21 @@ def head_name(network: nn.Module, sample: torch.Tensor) -> str:
 def _adaptable(module: nn.Module) -> bool:
     # A grouped convolution's low-rank product has no exact merge; it keeps the teacher's weights.
     return isinstance(module, ADAPTABLE) and getattr(module, "groups", 1) == 1
+
+
+def _shared_weights(network: nn.Module) -> set[int]:
+    # A merge would change a tied weight at both places, the adapter only at one.
+    owners = Counter(
+        id(weight) for module in network.modules() for weight in module.parameters(recurse=False)
+    ) + Counter(id(module.weight) for _, module in _other_names(network))
+    return {weight for weight, count in owners.items() if count > 1}
+
+
+def _other_names(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Modules with a weight that are reached by a second name."""
+    first = dict(network.named_modules())
+    every = network.named_modules(remove_duplicate=False)
+    return [(name, module) for name, module in every if name not in first and isinstance(module, ADAPTABLE)]
 
 
 def _head(steps: list[Step]) -> str:
@@ -131,10 +154,12 @@ def _only(known: list[str], chosen: set[str], scope: str) -> list[str]:
     names = [name for name in known if name in chosen]
     if not names:
         some = ", ".join(known[:3] + known[-1:])
-        raise InputError(f"scope {scope!r} matches no module that can be adapted; allowed are all, decoder+head, "
-                         f"head or a regex over names such as {some}")
+        raise InputError(
+            f"scope {scope!r} matches no module that can be adapted; allowed are all, decoder+head, "
+            f"head or a regex over names such as {some}"
+        )
     return names
 
 
-def _unique(names) -> list[str]:
+def _unique(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))

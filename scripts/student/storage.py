@@ -14,7 +14,7 @@ import hashlib
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,19 +22,19 @@ from torch import nn
 from scripts.errors import InputError
 from scripts.files import write_bytes, write_json, write_text
 from scripts.student.hashing import architecture_hash, state_hash
+from scripts.student.inject import AdapterSpec, inject, lora_config
 
 if TYPE_CHECKING:
     from scripts.student.student import Student
 
-CONFIG, ADAPTER_FILE, HEAD, RECORD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors", "student.json"
+CONFIG, ADAPTER_FILE, HEAD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors"
+RECORD = "student.json"
 FORMAT = 1
 
 
 def save_student(student: Student, folder: str | Path) -> None:
     """Write the four files, each whole or absent; the scale is folded in only in what is written."""
     from safetensors.torch import save
-
-    from scripts.student.student import lora_config
 
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -65,8 +65,6 @@ def load_student(cls: type[Student], network: nn.Module, folder: str | Path) -> 
     """The student that `save_student` wrote, on a copy of `network`."""
     from safetensors.torch import load
 
-    from scripts.student.student import AdapterSpec, inject
-
     folder = Path(folder)
     record = _read_record(folder)
     fields = {field.name: record[field.name] for field in dataclasses.fields(AdapterSpec)}
@@ -75,10 +73,13 @@ def load_student(cls: type[Student], network: nn.Module, folder: str | Path) -> 
     student = cls(network=inject(network, spec=spec, seed=0), spec=spec)
     head = load((folder / HEAD).read_bytes())
     adapter = load((folder / ADAPTER_FILE).read_bytes())
-    state = {f"adapter.{name.removeprefix('base_model.model.').removesuffix('.weight')}": value
-             for name, value in adapter.items()}
-    state |= {f"head.{name.removeprefix('trained.')}": value for name, value in head.items()
-              if name.startswith("trained.")}
+    state = {
+        f"adapter.{name.removeprefix('base_model.model.').removesuffix('.weight')}": value
+        for name, value in adapter.items()
+    }
+    state |= {
+        f"head.{name.removeprefix('trained.')}": value for name, value in head.items() if name.startswith("trained.")
+    }
     student.load_trainable(state | {"scale": torch.tensor(1.0, dtype=torch.float64)})
     return student.eval()
 
@@ -87,7 +88,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read_record(folder: Path) -> dict:
+def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     if not path.is_file():
         raise InputError(f"{path}: no such file; {folder} holds no saved student")
@@ -95,10 +96,13 @@ def _read_record(folder: Path) -> dict:
         record = json.loads(path.read_text(encoding="utf-8"))
         known = record["format"]
         files = dict(record["files"])
+        missing = [field.name for field in dataclasses.fields(AdapterSpec) if field.name not in record]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged, not a record of a student") from error
     if known != FORMAT:
         raise InputError(f"{path}: format {known!r} is unknown; this version reads {FORMAT}")
+    if missing:
+        raise InputError(f"{path}: damaged: {missing[0]!r} is missing")
     for name in (CONFIG, ADAPTER_FILE, HEAD):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: missing, though {RECORD} names it")
@@ -107,11 +111,13 @@ def _read_record(folder: Path) -> dict:
     return record
 
 
-def _check_teacher(network: nn.Module, spec, folder: Path) -> None:
+def _check_teacher(network: nn.Module, spec: AdapterSpec, folder: Path) -> None:
     state = network.state_dict()
     if architecture_hash(state) != spec.architecture:
         raise InputError(f"{folder}: the adapter was made for another architecture than the network given")
     found = state_hash(state)
     if found != spec.base_hash:
-        raise InputError(f"{folder}: the adapter was made for another teacher "
-                         f"(sha256 {spec.base_hash[:12]}..., given is {found[:12]}...)")
+        raise InputError(
+            f"{folder}: the adapter was made for another teacher "
+            f"(sha256 {spec.base_hash[:12]}..., given is {found[:12]}...)"
+        )

@@ -7,10 +7,8 @@ a new student answers as the teacher does.
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,21 +17,8 @@ from torch import nn
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers, replace_module, swapped
 from scripts.student.hashing import architecture_hash, state_hash
+from scripts.student.inject import AdapterSpec, inject
 from scripts.student.scope import head_name, resolve_scope
-
-
-@dataclass(frozen=True)
-class AdapterSpec:
-    """What the adapter is made of, and the teacher it belongs to."""
-
-    scope: str
-    targets: tuple[str, ...]
-    head: str
-    rank: int
-    alpha: float
-    dropout: float
-    base_hash: str
-    architecture: str
 
 
 class Student:
@@ -79,9 +64,14 @@ class Student:
             raise InputError(f"dropout {dropout!r}: a number in [0, 1) is needed")
         state = network.state_dict()
         spec = AdapterSpec(
-            scope=scope, targets=tuple(resolve_scope(network, scope, sample)), head=head_name(network, sample),
-            rank=int(rank), alpha=float(alpha), dropout=float(dropout),
-            base_hash=state_hash(state), architecture=architecture_hash(state),
+            scope=scope,
+            targets=tuple(resolve_scope(network, scope, sample)),
+            head=head_name(network, sample),
+            rank=int(rank),
+            alpha=float(alpha),
+            dropout=float(dropout),
+            base_hash=state_hash(state),
+            architecture=architecture_hash(state),
         )
         return cls(network=inject(network, spec=spec, seed=seed), spec=spec)
 
@@ -143,7 +133,7 @@ class Student:
         try:
             for layer in layers:
                 layer.enable_adapters(False)
-            with swapped([(head[name], self.head_original[name]) for name in head]):
+            with swapped([(head[name], self.head_original[name].to(head[name])) for name in head]):
                 yield
         finally:
             self._off -= 1
@@ -169,7 +159,8 @@ class Student:
         network = self._plain(lambda layer: None)
         head = network.get_submodule(self.spec.head)
         for name, value in self.head_original.items():
-            getattr(head, name).data = value.clone()
+            parameter = getattr(head, name)
+            parameter.data = value.to(parameter, copy=True)
         if state_hash(network.state_dict()) != self.spec.base_hash:
             raise RuntimeError("revert did not give the teacher back: a base weight was changed from outside")
         return network
@@ -222,7 +213,8 @@ class Student:
     def _adapter_parameters(self) -> list[tuple[str, nn.Parameter]]:
         return [
             (f"{name}.{part}", getattr(layer, part)[ADAPTER].weight)
-            for name, layer in lora_layers(self.network.inner) for part in ("lora_A", "lora_B")
+            for name, layer in lora_layers(self.network.inner)
+            for part in ("lora_A", "lora_B")
         ]
 
     def _head_values(self) -> dict[str, nn.Parameter]:
@@ -238,7 +230,7 @@ class Student:
         self.network.dropout_allowed = not self._head_open
         self.network.train(self.network.training)
 
-    def _plain(self, fold) -> nn.Module:
+    def _plain(self, fold: Callable[[nn.Module], None]) -> nn.Module:
         network = copy.deepcopy(self.network.inner)
         for name, layer in lora_layers(network):
             fold(layer)
@@ -247,31 +239,3 @@ class Student:
             parameter.requires_grad_(False)
             parameter.grad = None
         return network.eval()
-
-
-def lora_config(spec: AdapterSpec):
-    """The PEFT configuration of an adapter; targets as one anchored expression, for PEFT matches lists by suffix."""
-    from peft import LoraConfig
-
-    from scripts.student.transposed import register
-
-    alpha = int(spec.alpha) if spec.alpha == int(spec.alpha) else spec.alpha
-    pattern = "|".join(re.escape(name) for name in spec.targets)
-    return register(LoraConfig(r=spec.rank, lora_alpha=alpha, lora_dropout=spec.dropout, target_modules=pattern))
-
-
-def inject(network: nn.Module, *, spec: AdapterSpec, seed: int) -> AdaptedNetwork:
-    """A copy of `network` with fresh LoRA layers on the targets of `spec`, everything else frozen."""
-    from peft import inject_adapter_in_model
-
-    inner = copy.deepcopy(network).eval()
-    for parameter in inner.parameters():
-        parameter.requires_grad_(False)
-    # PEFT draws from the global CPU generator and has no other way to be seeded.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        inner = inject_adapter_in_model(lora_config(spec), inner, adapter_name=ADAPTER)
-    adapted = {name for name, _ in lora_layers(inner)}
-    if adapted != set(spec.targets):
-        raise InputError(f"the adapter does not fit: {sorted(adapted ^ set(spec.targets))[0]!r} could not be adapted")
-    return AdaptedNetwork(inner)

@@ -36,8 +36,17 @@ class _Faithful:
         super().update_layer(adapter_name, r, lora_alpha=lora_alpha, config=config, **kwargs)
         drawn = self.lora_A[adapter_name].weight
         rebuilt = nn.utils.skip_init(
-            type(base), base.in_channels, r, base.kernel_size, stride=base.stride, padding=base.padding,
-            dilation=base.dilation, padding_mode=base.padding_mode, bias=False, device=drawn.device, dtype=drawn.dtype,
+            type(base),
+            base.in_channels,
+            r,
+            base.kernel_size,
+            stride=base.stride,
+            padding=base.padding,
+            dilation=base.dilation,
+            padding_mode=base.padding_mode,
+            bias=False,
+            device=drawn.device,
+            dtype=drawn.dtype,
         )
         rebuilt.weight = drawn
         self.lora_A[adapter_name] = rebuilt
@@ -77,8 +86,14 @@ class _TransposedNd(_ConvNd):
         self.use_rslora[adapter_name] = self.use_dora[adapter_name] = self.lora_bias[adapter_name] = False
         self.lora_dropout[adapter_name] = nn.Dropout(config.lora_dropout) if config.lora_dropout > 0 else nn.Identity()
         self.lora_A[adapter_name] = type(base)(
-            base.in_channels, r, base.kernel_size, stride=base.stride, padding=base.padding,
-            output_padding=base.output_padding, dilation=base.dilation, bias=False,
+            base.in_channels,
+            r,
+            base.kernel_size,
+            stride=base.stride,
+            padding=base.padding,
+            output_padding=base.output_padding,
+            dilation=base.dilation,
+            bias=False,
         )
         self.lora_B[adapter_name] = self.pointwise(r, base.out_channels, 1, bias=False)
         # Bound 1/sqrt(fan in), as PEFT's convolutions have it; torch would take `r` for the inputs of a transposed one.
@@ -107,12 +122,14 @@ class TransposedConv3d(_TransposedNd):
 
 def register(config: LoraConfig) -> LoraConfig:
     """Tell `config` which layers to use for convolutions; needed again after loading it. Returns it."""
-    config._register_custom_module({
-        nn.ConvTranspose2d: TransposedConv2d,
-        nn.ConvTranspose3d: TransposedConv3d,
-        nn.Conv2d: FaithfulConv2d,
-        nn.Conv3d: FaithfulConv3d,
-    })
+    config._register_custom_module(
+        {
+            nn.ConvTranspose2d: TransposedConv2d,
+            nn.ConvTranspose3d: TransposedConv3d,
+            nn.Conv2d: FaithfulConv2d,
+            nn.Conv3d: FaithfulConv3d,
+        }
+    )
     return config
 
 

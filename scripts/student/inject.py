@@ -1,0 +1,59 @@
+"""Puts LoRA layers on a copy of a network through PEFT, which is imported only when that is done."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from scripts.errors import InputError
+from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+
+@dataclass(frozen=True)
+class AdapterSpec:
+    """What the adapter is made of, and the teacher it belongs to."""
+
+    scope: str
+    targets: tuple[str, ...]
+    head: str
+    rank: int
+    alpha: float
+    dropout: float
+    base_hash: str
+    architecture: str
+
+
+def lora_config(spec: AdapterSpec) -> LoraConfig:
+    """The PEFT configuration of an adapter; targets as one anchored expression, for PEFT matches lists by suffix."""
+    from peft import LoraConfig
+
+    from scripts.student.transposed import register
+
+    alpha = int(spec.alpha) if spec.alpha == int(spec.alpha) else spec.alpha
+    pattern = "|".join(re.escape(name) for name in spec.targets)
+    return register(LoraConfig(r=spec.rank, lora_alpha=alpha, lora_dropout=spec.dropout, target_modules=pattern))
+
+
+def inject(network: nn.Module, *, spec: AdapterSpec, seed: int) -> AdaptedNetwork:
+    """A copy of `network` with fresh LoRA layers on the targets of `spec`, everything else frozen."""
+    from peft import inject_adapter_in_model
+
+    inner = copy.deepcopy(network).eval()
+    for parameter in inner.parameters():
+        parameter.requires_grad_(False)
+    # PEFT draws from the global CPU generator and has no other way to be seeded.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inner = inject_adapter_in_model(lora_config(spec), inner, adapter_name=ADAPTER)
+    adapted = {name for name, _ in lora_layers(inner)}
+    if adapted != set(spec.targets):
+        raise InputError(f"the adapter does not fit: {sorted(adapted ^ set(spec.targets))[0]!r} could not be adapted")
+    return AdaptedNetwork(inner)
