@@ -143,6 +143,8 @@ def _decoder(steps: list[Step], *, classification: bool) -> set[str]:
 
 
 def _matching(known: list[str], pattern: str) -> set[str]:
+    if not pattern:
+        raise InputError("scope is empty; allowed are all, decoder+head, head or a regex over module names")
     try:
         compiled = re.compile(pattern)
     except re.error as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import pickletools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from torch import nn
 
 from scripts.errors import InputError
 
-# What torch's restricted unpickler says when a file wants to call something other than tensor constructors.
-_CODE_MARKS = ("Unsupported global", "Unsupported class", "Trying to ", "Unsupported operand", "REDUCE")
+# What torch's restricted unpickler says when a file asks for something other than tensors and containers.
+_REFUSALS = ("Unsupported global", "Trying to ")
+_CODE = {"GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"}
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -68,7 +70,7 @@ def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if any(mark in str(error) for mark in _CODE_MARKS):
+        if any(mark in str(error) for mark in _REFUSALS) or _is_calling_pickle(path):
             raise InputError(f"{path}: contains code, not only weights; it was not run. Save a state dict") from error
         raise InputError(f"{path}: not a readable checkpoint (truncated or another format)") from error
     except PermissionError as error:
@@ -76,6 +78,15 @@ def _read_torch(path: Path) -> object:
     # torch raises whatever its zip and pickle readers meet in a damaged file; each of these means just that.
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not a readable checkpoint (truncated or another format)") from error
+
+
+def _is_calling_pickle(path: Path) -> bool:
+    """Whether the file is a whole pickle of any protocol that names or calls something; read, never run."""
+    try:
+        with path.open("rb") as content:
+            return any([code.name in _CODE for code, _, _ in pickletools.genops(content)])
+    except (ValueError, EOFError, OSError, IndexError, OverflowError, MemoryError):
+        return False
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
