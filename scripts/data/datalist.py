@@ -14,7 +14,7 @@ from typing import Any
 
 import nibabel as nib
 
-from scripts.data.loading import PICTURES, VOLUMES, ClassLabel, LoadMask, LoadPicture, LoadVolume, is_volume
+from scripts.data.loading import BROKEN, PICTURES, VOLUMES, ClassLabel, LoadMask, LoadPicture, LoadVolume, is_volume
 from scripts.data.loading import picture_channels as count_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder
 from scripts.errors import InputError
@@ -149,7 +149,7 @@ class Datalist(DataSource):
             return 2, count_channels(first)
         try:
             shape = nib.load(first).shape
-        except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        except BROKEN as error:
             raise InputError(f"{first}: not a readable NIfTI file: {error}") from error
         space = [length for length in shape[:3] if length > 1] if len(shape) >= 3 and shape[2] == 1 else shape[:3]
         return asked or len(space), shape[3] if len(shape) > 3 else 1

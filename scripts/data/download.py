@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import tarfile
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlparse
 
-from monai.apps import download_and_extract
+from monai.apps import download_url, extractall
 
 from scripts.errors import InputError
 
@@ -47,10 +49,15 @@ def download(archives: Mapping[str, str], *, dataset_dir: str | Path | None) -> 
         unpacked = Path(made) / "unpacked"
         unpacked.mkdir()
         for number, (url, kind, value) in enumerate(checked):
-            _fetch(url, Path(made) / f"{number}{_suffix(url)}", unpacked, kind=kind, value=value)
+            into = Path(made) / str(number)
+            _fetch(url, Path(made) / f"{number}{_suffix(url)}", into, kind=kind, value=value)
+            for path in _top(into).iterdir():
+                if (unpacked / path.name).exists():
+                    raise InputError(f"download: {url}: holds '{path.name}', which another archive holds too")
+                shutil.move(path, unpacked)
         if folder.is_dir():
             folder.rmdir()
-        shutil.move(_top(unpacked), folder)
+        shutil.move(unpacked, folder)
     return folder
 
 
@@ -72,16 +79,16 @@ def _suffix(url: str) -> str:
 
 
 def _fetch(url: str, archive: Path, folder: Path, *, kind: str, value: str) -> None:
+    folder.mkdir()
     try:
-        download_and_extract(url, archive, folder, hash_val=value, hash_type=kind, has_base=False, progress=False)
-    except (RuntimeError, ValueError, NotImplementedError, URLError, OSError) as error:
+        # not `download_and_extract`: that asks for the package `requests` first
+        download_url(url, archive, hash_val=value, hash_type=kind, progress=False)
+        extractall(archive, folder, has_base=False)
+    except (RuntimeError, ValueError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
         if isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in (13, 28, 30, 122):
             raise
         reason = str(error).strip().splitlines()
         raise InputError(f"download: {url}: {reason[0] if reason else type(error).__name__}") from error
-    for path in folder.rglob("*"):
-        if path.is_symlink():
-            raise InputError(f"download: {url}: the archive holds a link ({path.name}); links are refused")
 
 
 def _top(unpacked: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,26 @@ import numpy as np
 import torch
 from monai.data import ImageReader, NibabelReader, PILReader
 from monai.transforms import LoadImage, MapTransform, Transform
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from PIL import Image
 
 from scripts.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 VOLUMES = (".nii", ".nii.gz")
+# what Pillow and nibabel raise for a file that is not what its name says, or not whole
+BROKEN = (
+    RuntimeError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    zlib.error,
+    Image.DecompressionBombError,
+    ImageFileError,
+    HeaderDataError,
+)
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I")
 
 
@@ -29,7 +44,7 @@ def picture_channels(path: str | Path) -> int:
     try:
         with Image.open(path) as image:
             return 1 if image.mode in ("1", "L", "LA", *SIXTEEN_BIT) else 3
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise InputError(f"{path}: not a readable image: {error}") from error
 
 
@@ -66,15 +81,17 @@ class FileReader:
     """MONAI's `LoadImage` with one reader; whatever goes wrong names the file."""
 
     def __init__(self, reader: ImageReader) -> None:
-        self._load = LoadImage(reader=reader, image_only=True, ensure_channel_first=True)
+        self._load = LoadImage(image_only=True, ensure_channel_first=True)
+        self._reader = reader
 
     def __call__(self, path: str | Path) -> torch.Tensor:
         """The file as a plain tensor, channel first."""
         if not Path(path).is_file():
             raise InputError(f"{path}: no such file")
         try:
-            loaded = self._load(str(path))
-        except (RuntimeError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            # the reader given here is the only one tried: a fall-back would read with other axes
+            loaded = self._load(str(path), self._reader)
+        except BROKEN as error:
             reason = str(error).strip().splitlines()
             raise InputError(f"{path}: not a readable image: {reason[-1] if reason else 'unknown format'}") from error
         return loaded.as_tensor() if hasattr(loaded, "as_tensor") else torch.as_tensor(loaded)

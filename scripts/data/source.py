@@ -70,7 +70,10 @@ def data_folder(dataset_dir: str | Path | None, name: str) -> Path:
 def nearest_known(value: str, known: Iterable[str], *, count: int = 3) -> str:
     """The known names closest to `value`, for the end of an error message."""
     known = sorted(set(known))
-    close = difflib.get_close_matches(value, known, n=count, cutoff=0.5) or known[:count]
+    folded = value.casefold()
+    likeness = {name: difflib.SequenceMatcher(None, folded, name.casefold()).ratio() for name in known}
+    close = sorted((name for name in known if likeness[name] >= 0.5), key=lambda name: -likeness[name])[:count]
+    close = close or known[:count]
     more = "" if len(known) <= len(close) else f" (of {len(known)})"
     return (", ".join(f"'{name}'" for name in close) + more) if close else "none"
 

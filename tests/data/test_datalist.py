@@ -1,0 +1,153 @@
+"""A team's own data from a JSON list."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from scripts.data import build_source
+from scripts.data.transforms import preprocessing
+from scripts.errors import InputError
+
+
+def entry(name="a", **other):
+    return {"image": f"images/{name}.png", "label": f"masks/{name}.png", "patient_id": "01", **other}
+
+
+@pytest.fixture
+def folder(tmp_path, picture, mask):
+    for seed, name in enumerate("abc"):
+        picture(tmp_path / "data" / "images" / f"{name}.png", seed=seed)
+        mask(tmp_path / "data" / "masks" / f"{name}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def build(folder):
+    def build(content, *, name="list.json", **options):
+        path = folder / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return build_source("datalist", datalist=path, **options)
+
+    return build
+
+
+def test_sections_are_official_splits(build):
+    source = build({"training": [entry("a")], "validation": [entry("b", lesion_id=7)], "testing": [entry("c")]})
+    records = source.records()
+    assert [record["image_id"] for record in records] == ["images/a", "images/b", "images/c"]
+    assert [record.get("split") for record in records] == [None, "validation", "test"]
+    assert records[1]["lesion_id"] == "7"
+    assert (source.task, source.channels, source.spatial_dims, source.classes) == (
+        "segmentation",
+        3,
+        2,
+        ("foreground",),
+    )
+    item = preprocessing(source, image_size=4)(records[0])
+    assert item["image"].shape == (3, 4, 4) and item["label"].mean() == 0.25
+
+
+def test_a_bare_list_with_ids_of_its_own(build):
+    records = build([entry("b", image_id="1e5", patient_id=1), entry("a", image_id="01")]).records()
+    assert [(record["image_id"], record["patient_id"]) for record in records] == [("01", "01"), ("1e5", "1")]
+
+
+def test_paths_relative_to_dataset_dir(folder, tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps([entry()]))
+    source = build_source("datalist", datalist=tmp_path / "list.json", dataset_dir=folder)
+    assert source.records()[0]["image"] == str(folder / "images" / "a.png")
+
+
+def test_an_int_label_is_a_class(build):
+    content = [entry("a", label=0), entry("b", label=2)]
+    source = build(content)
+    assert (source.task, source.classes) == ("classification", ("0", "1", "2"))
+    named = build(content, classes=["x", "y", "z"], task="classification")
+    assert [record["diagnosis"] for record in named.records()] == ["x", "z"]
+    assert preprocessing(named, image_size=4)(named.records()[1])["label"] == 2
+    with pytest.raises(InputError, match="label 2 is not a class number from 0 to 1"):
+        build(content, classes=["x", "y"])
+    with pytest.raises(InputError, match="label -1"):
+        build([entry(label=-1)], classes=["x"])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not a JSON file"),
+        ('{"images": []}', "lists called training"),
+        ('{"training": {}}', "'training' must be a list"),
+        ("[]", "no images found"),
+        ([3], r"list\[0\]: must be an object"),
+        ([{"image": "images/a.png", "label": "masks/a.png"}], "'patient_id' is missing"),
+        ([entry(patient_id="")], "'patient_id' is missing"),
+        ([entry(label=None)], "'label' is missing"),
+        ([entry(label=True)], "neither a mask file nor a class number"),
+        ([entry(label=0.5)], "neither a mask file nor a class number"),
+        ([entry(), entry()], "'images/a' occurs twice"),
+        ([entry(), entry("b", label=1)], "files in some entries and class numbers in others"),
+        ([entry(), entry("none")], r"list\[1\]: no such file .*none.png"),
+        ([entry(image="../data/images/a.png")], "leads out of"),
+        ([entry(image="/etc/a.png")], "leads out of"),
+        ([entry(label="images/a.txt")], "'images/a.txt' is not one of .png"),
+        ([entry(image=["images/a.png"])], "is not a path"),
+    ],
+)
+def test_refuses(build, content, words):
+    with pytest.raises(InputError, match=words) as caught:
+        build(content)
+    assert "list.json" in str(caught.value)
+
+
+def test_links_out_of_the_folder_are_refused_and_links_inside_are_not(build, folder, tmp_path, picture):
+    picture(tmp_path / "outside.png")
+    (folder / "images" / "link.png").symlink_to(tmp_path / "outside.png")
+    with pytest.raises(InputError, match="'images/link.png' leads out of"):
+        build([entry(image="images/link.png")])
+    (folder / "images" / "inner.png").symlink_to(folder / "images" / "a.png")
+    assert len(build([entry(image="images/inner.png")]).records()) == 1
+    (folder / "away").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="leads out of"):
+        build([entry(image="away/outside.png")])
+
+
+def test_settings_that_contradict_the_files(build):
+    with pytest.raises(InputError, match="task is 'classification', but its labels are those of segmentation"):
+        build([entry()], task="classification")
+    with pytest.raises(InputError, match="'detection' is not one of"):
+        build([entry()], task="detection")
+    with pytest.raises(InputError, match="a picture has 2 spatial dimensions"):
+        build([entry()], spatial_dims=3)
+    with pytest.raises(InputError, match="spatial_dims: '4'"):
+        build([entry()], spatial_dims=4)
+    with pytest.raises(InputError, match="--datalist"):
+        build_source("datalist", datalist="")
+    with pytest.raises(InputError, match="no such datalist"):
+        build_source("datalist", datalist="none.json")
+
+
+def save(path, shape, *, mask=False):
+    path.parent.mkdir(exist_ok=True)
+    values = np.random.default_rng(0).normal(size=shape)
+    nib.save(nib.Nifti1Image((values > 0).astype(np.uint8) if mask else values.astype(np.float32), np.eye(4)), path)
+
+
+@pytest.mark.parametrize(("shape", "dims", "channels"), [((6, 5, 4), 3, 1), ((6, 5, 1), 2, 1), ((6, 5, 4, 2), 3, 2)])
+def test_volumes(build, folder, shape, dims, channels):
+    save(folder / "nifti" / "v.nii.gz", shape)
+    save(folder / "nifti" / "m.nii.gz", shape[:3], mask=True)
+    listed = [{"image": "nifti/v.nii.gz", "label": "nifti/m.nii.gz", "patient_id": "p"}]
+    source = build(listed)
+    assert (source.spatial_dims, source.channels) == (dims, channels)
+    assert source.records()[0]["image_id"] == "nifti/v"
+    item = preprocessing(source, image_size=4, normalise="zscore")(source.records()[0])
+    assert item["image"].shape == (channels, *[4] * dims) and item["label"].shape == (1, *[4] * dims)
+    with pytest.raises(InputError, match="both NIfTI files and pictures"):
+        build([*listed, entry()])
+    (folder / "nifti" / "v.nii.gz").write_bytes(b"broken")
+    with pytest.raises(InputError, match="v.nii.gz: not a readable NIfTI file"):
+        build(listed)

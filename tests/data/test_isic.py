@@ -1,0 +1,127 @@
+"""ISIC Task 1 layouts of three years, and the ids that group their images."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.data import build_source
+from scripts.data.transforms import preprocessing
+from scripts.errors import InputError
+
+LAYOUTS = {
+    "2016": ("ISBI2016_ISIC_Part1_{}_Data", "ISBI2016_ISIC_Part1_{}_GroundTruth", "_Segmentation", "Test"),
+    "2017": ("ISIC-2017_{}_Data", "ISIC-2017_{}_Part1_GroundTruth", "_segmentation", "Test_v2"),
+    "2018": ("ISIC2018_Task1-2_{}_Input", "ISIC2018_Task1_{}_GroundTruth", "_segmentation", "Test"),
+}
+
+
+@pytest.fixture
+def layout(tmp_path, picture, mask):
+    def make(year, *, parts=("Training", "Validation", "Test"), per_part=3):
+        images, truths, suffix, test = LAYOUTS[year]
+        number = 0
+        for part in parts:
+            name = test if part == "Test" else part
+            for _ in range(per_part):
+                image_id = f"ISIC_{number:07d}"
+                picture(tmp_path / images.format(name) / f"{image_id}.jpg", seed=number)
+                mask(tmp_path / truths.format(name) / f"{image_id}{suffix}.png")
+                number += 1
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("year", LAYOUTS)
+def test_each_year_with_its_official_splits(layout, year):
+    source = build_source("isic", dataset_dir=layout(year))
+    records = source.records()
+    assert [record.get("split") for record in records] == [None] * 3 + ["validation"] * 3 + ["test"] * 3
+    assert all(record["patient_id"] == record["image_id"] for record in records) and source.unit == "image"
+    assert preprocessing(source, image_size=4)(records[0])["label"].mean() == 0.25
+
+
+def test_superpixels_and_licences_are_passed_over(layout, picture):
+    folder = layout("2017", parts=("Training",))
+    picture(folder / "ISIC-2017_Training_Data" / "ISIC_0000000_superpixels.png")
+    (folder / "ISIC-2017_Training_Data" / "LICENSE.txt").write_text("CC-0")
+    assert len(build_source("isic", dataset_dir=folder).records()) == 3
+
+
+def test_lesions_group_and_blank_ids_do_not(layout):
+    folder = layout("2018", parts=("Training",), per_part=4)
+    rows = ["image_id,diagnosis,age_approx,sex,lesion_id", "ISIC_0000000,NV,55.0,female,IL_1"]
+    rows += ["ISIC_0000001,NV,55.0,female,IL_1", "ISIC_0000002,MEL,,unknown,", "ISIC_0000003,,30.0,male,"]
+    (folder / "labels.csv").write_text("\n".join(rows))
+    source = build_source("isic", dataset_dir=folder)
+    records = source.records()
+    assert source.unit == "lesion"
+    assert [record["patient_id"] for record in records] == ["IL_1", "IL_1", "ISIC_0000002", "ISIC_0000003"]
+    assert [record.get("diagnosis") for record in records] == ["NV", "NV", "MEL", None]
+    assert "age" not in records[2] and "sex" not in records[2] and "lesion_id" not in records[2]
+
+
+def test_a_patient_goes_before_his_lesions(layout):
+    folder = layout("2018", parts=("Training",), per_part=4)
+    rows = ["isic_id,patient_id,lesion_id", "ISIC_0000000,P1,IL_1", "ISIC_0000001,,IL_1", "ISIC_0000002,P1,IL_2"]
+    (folder / "challenge_metadata.csv").write_text("\n".join(rows))
+    source = build_source("isic", dataset_dir=folder)
+    assert source.unit == "patient"
+    assert [record["patient_id"] for record in source.records()] == ["P1", "P1", "P1", "ISIC_0000003"]
+    (folder / "challenge_metadata.csv").write_text("\n".join([*rows, "ISIC_0000003,P2,IL_2"]))
+    with pytest.raises(InputError, match="lesion 'IL_2' belongs to two patients"):
+        build_source("isic", dataset_dir=folder)
+
+
+def test_metadata_inside_the_image_folder_and_part_3_diagnoses(layout):
+    folder = layout("2017", parts=("Training",))
+    inside = folder / "ISIC-2017_Training_Data" / "ISIC-2017_Training_Data_metadata.csv"
+    inside.write_text("image_id,age_approximate,sex\nISIC_0000001,80,male\n")
+    truth = "image_id,melanoma,seborrheic_keratosis\nISIC_0000000,1.0,0.0\nISIC_0000001,0.0,0.0\nISIC_0000002,0.0,1.0\n"
+    (folder / "ISIC-2017_Training_Part3_GroundTruth.csv").write_text(truth)
+    records = build_source("isic", dataset_dir=folder).records()
+    assert [record["diagnosis"] for record in records] == ["melanoma", "nevus", "seborrheic_keratosis"]
+    assert (records[1]["age"], records[1]["sex"]) == ("80", "male")
+
+
+def test_a_missing_mask_and_a_missing_truth_folder(layout):
+    folder = layout("2018", parts=("Training",))
+    (folder / "ISIC2018_Task1_Training_GroundTruth" / "ISIC_0000001_segmentation.png").unlink()
+    with pytest.raises(InputError, match=r"ISIC_0000001.jpg: mask ISIC_0000001_segmentation.png is missing"):
+        build_source("isic", dataset_dir=folder)
+    (folder / "ISIC2018_Task1_Training_GroundTruth").rename(folder / "elsewhere")
+    with pytest.raises(InputError, match="truth ISIC2018_Task1_Training_GroundTruth is missing"):
+        build_source("isic", dataset_dir=folder)
+
+
+def test_held_out_images_whose_masks_were_not_published_are_left_aside(layout, picture):
+    folder = layout("2018", parts=("Training",))
+    picture(folder / "ISIC2018_Task1-2_Test_Input" / "ISIC_0000009.jpg")
+    assert len(build_source("isic", dataset_dir=folder).records()) == 3
+
+
+def test_two_years_in_one_folder_are_refused(layout):
+    layout("2017", parts=("Training",))
+    with pytest.raises(InputError, match="several data sets that share images"):
+        build_source("isic", dataset_dir=layout("2018", parts=("Training",)))
+
+
+def test_metadata_that_cannot_be_read(layout):
+    folder = layout("2018", parts=("Training",))
+    (folder / "labels.csv").write_text("image_id,diagnosis\nISIC_0000000,NV,3\n")
+    with pytest.raises(InputError, match="labels.csv, line 2: 3 cells where the header has 2"):
+        build_source("isic", dataset_dir=folder)
+    (folder / "labels.csv").write_bytes(b"image_id,diagnosis\nISIC_0000000,\xff\n")
+    with pytest.raises(InputError, match="labels.csv: not UTF-8"):
+        build_source("isic", dataset_dir=folder)
+
+
+@pytest.mark.parametrize(("name", "count", "unit"), [("ISIC2018_256", 2594, "lesion"), ("ISIC2017", 380, "image")])
+def test_the_real_data_sets(real_data, name, count, unit):
+    if not (real_data / name).is_dir():
+        pytest.skip(f"{name} is absent")
+    source = build_source("isic", dataset_dir=real_data / name)
+    records = source.records()
+    assert (len(records), source.unit) == (count, unit)
+    item = preprocessing(source, image_size=64)(records[-1])
+    assert item["image"].shape == (3, 64, 64) and item["label"].shape == (1, 64, 64)
