@@ -1,0 +1,54 @@
+"""`python -m bundle build --task TASK --output DIR --model FILE`: exit code 0, or 2 and one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from bundle.tasks import TASKS, task_bundle
+from scripts.errors import BAD_INPUT, DONE, InputError, disk_full
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Errors as one line that the operator can act on."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see python -m bundle {self.prog.split()[-1]} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = OneLineParser(prog="bundle", description="Assemble installable MONAI bundles from this repository.")
+    commands = top.add_subparsers(dest="command", required=True, parser_class=OneLineParser)
+    build = commands.add_parser("build", help="write a self-contained bundle folder")
+    build.add_argument("--task", required=True, help=" | ".join(TASKS))
+    build.add_argument("--output", required=True, help="folder that receives the bundle's folder")
+    build.add_argument("--model", help="trained weights (a state dict) of the task's network")
+    build.add_argument("--untrained", action="store_true", help="random weights; every page then says UNTRAINED")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        given = parser().parse_args(argv)
+        task = task_bundle(given.task)
+        from bundle.build import build  # imports torch and MONAI: seconds that a mistyped option need not cost
+
+        built = build(task, output=given.output, model=given.model, untrained=given.untrained)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        if disk_full(error) is None:
+            raise
+        print(f"error: {error.filename or given.output}: {error.strerror}", file=sys.stderr)
+        return BAD_INPUT
+    print(f"{built.folder}{'' if built.trained else '  UNTRAINED: random weights'}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""Assemble a self-contained bundle folder from the repository: configs, code, weights, pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from bundle import folding
+from bundle.metadata import UNTRAINED, metadata
+from bundle.tasks import TaskBundle
+from scripts.errors import InputError
+from scripts.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = Path(__file__).with_name("templates")
+COPIED = ("LICENSE", "sample_data", "requirements.txt", "requirements-cpu.txt", "requirements-gpu.txt")
+INFERENCE = {"segmentation": "inference.yaml", "classification": "inference_classification.yaml"}
+NOT_CODE = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+
+
+@dataclass(frozen=True)
+class Built:
+    """Where the bundle lies and whether its weights are trained."""
+
+    folder: Path
+    trained: bool
+
+
+def build(
+    task: TaskBundle, *, output: str | Path, model: str | Path | None = None, untrained: bool = False, root: Path = ROOT
+) -> Built:
+    """Write the bundle of `task` to `output`/`task.name`; it appears whole or not at all.
+
+    Args:
+        task: what to build.
+        output: folder that receives the bundle's folder.
+        model: trained weights of the task's network, a state dict.
+        untrained: write random weights instead, and say so in every page.
+        root: the repository.
+
+    Raises:
+        InputError: a target that is not empty, weights missing or of another network, an overlay that cannot be folded.
+    """
+    output = Path(output).expanduser()
+    target = output / task.name
+    if model and untrained:
+        raise InputError("--model and --untrained exclude each other")
+    for folder in (output, target):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; --output needs a folder")
+    if target.exists() and any(target.iterdir()):
+        raise InputError(f"{target}: is not empty; remove it or choose another --output")
+    created = not output.exists()
+    output.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{task.name}.", dir=output))
+    done = False
+    try:
+        _assemble(work, task, root=root, model=model, untrained=untrained)
+        os.chmod(work, 0o755)
+        os.replace(work, target)
+        done = True
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if created and not done:
+            output.rmdir()
+    return Built(folder=target, trained=not untrained)
+
+
+def _assemble(work: Path, task: TaskBundle, *, root: Path, model: str | Path | None, untrained: bool) -> None:
+    for name in COPIED:
+        source = root / name
+        if source.is_dir():
+            shutil.copytree(source, work / name, ignore=NOT_CODE)
+        elif source.is_file():
+            shutil.copy(source, work / name)
+    shutil.copytree(root / "scripts", work / "scripts", ignore=NOT_CODE)
+    inference = _configs(work / "configs", task, root=root)
+    sha256 = _weights(work / "models" / "model.pt", inference, task, model=model, untrained=untrained)
+    settings = folding.settings(inference)
+    base = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    described = metadata(base, task, settings, trained=not untrained)
+    write_text(work / "configs" / "metadata.json", json.dumps(described, indent=4, ensure_ascii=False) + "\n")
+    _pages(work, task, settings, sha256=sha256, untrained=untrained)
+
+
+def _configs(folder: Path, task: TaskBundle, *, root: Path) -> Path:
+    """Workflow files with the overlay folded in, the other overlays as they are; path of the inference file."""
+    source = root / "configs"
+    overlay_file = source / task.overlay
+    if not overlay_file.is_file():
+        raise InputError(f"{overlay_file}: no such data overlay")
+    overlay, used = folding.settings(overlay_file), set[str]()
+    folder.mkdir()
+    for path in sorted(source.iterdir()):
+        if path.suffix != ".yaml":
+            if path.name != "metadata.json" and path.is_file():
+                shutil.copy(path, folder / path.name)
+            continue
+        content = folding.settings(path)
+        if "run" not in content:
+            shutil.copy(path, folder / path.name)
+            continue
+        used |= {key for key in overlay if key.replace("#", "::").split("::")[0] in content}
+        name = _bundle_name(path.name, task)
+        if name:
+            text = folding.fold(path.read_text(encoding="utf-8"), overlay, where=str(overlay_file))
+            write_text(folder / name, text)
+            write_text((folder / name).with_suffix(".json"), folding.json_twin(folder / name))
+    if unknown := sorted(set(overlay) - used):
+        raise InputError(f"{overlay_file}: no workflow file knows '{unknown[0]}'")
+    return folder / "inference.yaml"
+
+
+def _bundle_name(name: str, task: TaskBundle) -> str | None:
+    """The name under which a workflow file goes into the bundle; None leaves it out."""
+    if name not in INFERENCE.values():
+        return name
+    return "inference.yaml" if name == INFERENCE[task.kind] else None
+
+
+def _weights(target: Path, inference: Path, task: TaskBundle, *, model: str | Path | None, untrained: bool) -> str:
+    """Write `model.pt` after checking that it fits the bundle's network; returns the file's sha256."""
+    if not model and not untrained:
+        raise InputError(
+            f"models/model.pt of this repository was trained on the phantom, not for {task.name}: "
+            "give --model FILE, or --untrained for a bundle with random weights"
+        )
+    parser = ConfigParser(ConfigParser.load_config_files([str(inference)]))
+    torch.manual_seed(0)
+    network = parser.get_parsed_content("network_def")
+    if model:
+        from scripts.student.teacher import load_teacher
+
+        network = load_teacher(network, model)
+    target.parent.mkdir()
+    torch.save(network.state_dict(), target)
+    return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def _pages(work: Path, task: TaskBundle, settings: dict[str, Any], *, sha256: str, untrained: bool) -> None:
+    words = {key: str(value) for key, value in settings.items()} | {
+        "title": task.title,
+        "state": f"**{UNTRAINED}.** " if untrained else "",
+        "description": task.description,
+        "image": task.image[0].upper() + task.image[1:],
+        "data_source": task.data_source,
+        "output": "One logit per pixel; after post-processing a uint8 mask of the image's own size: "
+        f"1 is {task.classes[1]}, 0 is background."
+        if task.kind == "segmentation"
+        else "One logit per class: " + ", ".join(f"{i} {name}" for i, name in enumerate(task.classes)) + ".",
+        "performance": "None: the weights are random."
+        if untrained
+        else "Not measured by the builder. Run the evaluation below on held-out patients and state the figures here.",
+        "weights": UNTRAINED if untrained else "trained; given to the builder with --model",
+        "references": "\n".join(f"- {reference}" for reference in task.references),
+        "sha256": sha256,
+    }
+    for template, path in (("README.md", "docs/README.md"), ("model_card.md", "models/README.md")):
+        text = (TEMPLATES / template).read_text(encoding="utf-8")
+        write_text(work / path, Template(text).substitute(words))
+    write_text(work / "docs" / "data_license.txt", task.data_licence + "\n")
