@@ -87,7 +87,15 @@ def resolve(
         "guard_share": guard_share,
         "folds": folds,
     }
-    cohort = Cohort(**{name: tuple(sets[name]) for name in SETS}, folds=split.folds)
+    cohort = Cohort(
+        forget=tuple(sets["forget"]),
+        retain=tuple(sets["retain"]),
+        guard=tuple(sets["guard"]),
+        selection=tuple(sets["selection"]),
+        validation=tuple(sets["validation"]),
+        test=tuple(sets["test"]),
+        folds=split.folds,
+    )
     cohort.resolution.update(_resolution(cohort, source, request, chosen, split, moved, settings))
     return cohort
 

@@ -148,7 +148,7 @@ class Datalist(DataSource):
                 raise InputError(f"{first}: a picture has 2 spatial dimensions; spatial_dims is 3")
             return 2, count_channels(first)
         try:
-            shape = nib.load(first).shape
+            shape = nib.load(first).shape  # type: ignore[attr-defined]
         except BROKEN as error:
             raise InputError(f"{first}: not a readable NIfTI file: {error}") from error
         space = [length for length in shape[:3] if length > 1] if len(shape) >= 3 and shape[2] == 1 else shape[:3]

@@ -114,7 +114,7 @@ def group(records: list[Record], metadata: dict[str, dict[str, str]]) -> str:
             )
     unit = "image"
     for record in records:
-        lesion = record.get("lesion_id")
+        lesion = record.get("lesion_id", "")
         if "patient_id" in record or lesion in owner:
             unit = "patient"
         elif lesion and unit == "image":

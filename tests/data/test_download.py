@@ -134,6 +134,24 @@ def test_hostile_and_broken_archives(server, tmp_path, make, name):
     assert not list(tmp_path.rglob("escaped.txt")) and list((tmp_path / "deep" / "er").iterdir()) == []
 
 
+def test_archives_that_overlap_are_refused(archive, server, tmp_path):
+    folder, address = server
+    (folder / "again.zip").write_bytes((folder / "data.zip").read_bytes())
+    with pytest.raises(InputError, match="which another archive holds too"):
+        download(dict([archive, (f"{address}/again.zip", archive[1])]), dataset_dir=tmp_path / "new" / "CHASE")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_full_disk_stays_a_disk_error(archive, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("scripts.data.download.extractall", full)
+    with pytest.raises(OSError, match="No space left"):
+        download(dict([archive]), dataset_dir=tmp_path / "new" / "CHASE")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 def test_a_folder_that_wraps_the_archive_is_taken_off(server, tmp_path):
     folder, address = server
     with tarfile.open(folder / "CHASEDB1.tar.gz", "w:gz") as packed:

@@ -106,6 +106,20 @@ def test_two_years_in_one_folder_are_refused(layout):
         build_source("isic", dataset_dir=layout("2018", parts=("Training",)))
 
 
+def test_an_image_in_two_formats_is_refused(layout, picture):
+    folder = layout("2018", parts=("Training",))
+    picture(folder / "ISIC2018_Task1-2_Training_Input" / "ISIC_0000001.png")
+    with pytest.raises(InputError, match="'ISIC_0000001' occurs twice"):
+        build_source("isic", dataset_dir=folder)
+
+
+def test_csv_files_without_images_or_with_blank_lines_are_read_past(layout):
+    folder = layout("2018", parts=("Training",))
+    (folder / "a_notes.csv").write_text("note,diagnosis\nx,y\n")
+    (folder / "labels.csv").write_text("image_id,diagnosis\n\nISIC_0000000,NV\n")
+    assert [record.get("diagnosis") for record in build_source("isic", dataset_dir=folder).records()][:1] == ["NV"]
+
+
 def test_metadata_that_cannot_be_read(layout):
     folder = layout("2018", parts=("Training",))
     (folder / "labels.csv").write_text("image_id,diagnosis\nISIC_0000000,NV,3\n")
