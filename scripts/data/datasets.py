@@ -61,23 +61,23 @@ def file_hash(record: Record) -> bytes:
 
 
 def make_dataset(
-    records: Sequence[Record],
+    data: Sequence[Record],
     transform: Compose,
     *,
     cache: str = "memory",
     cache_dir: str | Path | None = None,
     random: Sequence[Callable] = (),
 ) -> AugmentedDataset:
-    """A dataset of `records` after the deterministic `transform`, then the `random` transforms.
+    """A dataset of the records `data` after the deterministic `transform`, then the `random` transforms.
 
     Args:
-        records: see `DataSource.records`.
+        data: records, see `DataSource.records`.
         transform: see `preprocessing`.
         cache: "memory" (MONAI CacheDataset), "disk" (PersistentDataset) or "none".
         cache_dir: where "disk" writes. The files hold patient data: nothing is written anywhere else.
         random: see `augmentation`.
     """
-    items = list(records)
+    items = list(data)
     if cache == "memory":
         base: Any = CacheDataset(items, transform, num_workers=2, progress=len(items) >= PROGRESS_FROM)
     elif cache == "disk":

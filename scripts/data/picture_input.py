@@ -97,14 +97,19 @@ class NetworkGridd(MapTransform, InvertibleTransform):
 
     Args:
         keys: images, channel first.
-        image_size: pixels along every axis.
+        image_size: pixels along every axis, or along each.
         spatial_dims: 2 or 3.
     """
 
-    def __init__(self, keys: str | Sequence[str] = "image", *, image_size: int, spatial_dims: int = 2) -> None:
+    def __init__(
+        self, keys: str | Sequence[str] = "image", *, image_size: int | Sequence[int], spatial_dims: int = 2
+    ) -> None:
         super().__init__(keys)
         self.spatial_dims = spatial_dims
-        self.resize = Resize(spatial_size=(image_size,) * spatial_dims, mode="area")
+        size = (image_size,) * spatial_dims if isinstance(image_size, int) else tuple(image_size)
+        if len(size) != spatial_dims or min(size) < 1:
+            raise InputError(f"image_size: {list(size)} does not fit {spatial_dims} spatial dimensions")
+        self.resize = Resize(spatial_size=size, mode="area")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)

@@ -1,0 +1,87 @@
+"""Batches of several cohorts side by side: what one joint forgetting step looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.data import DataLoader
+from torch.utils.data import Dataset
+
+from scripts.data.datasets import AugmentedDataset, derive_seed
+
+
+def chained_order(length: int, count: int, *, seed: int) -> list[int]:
+    """`count` indices below `length`: one random permutation after another, so draws stay even."""
+    generator = torch.Generator().manual_seed(seed)
+    order: list[int] = []
+    while len(order) < count:
+        order += torch.randperm(length, generator=generator).tolist()
+    return order[:count]
+
+
+class JointLoader:
+    """Rounds of `steps` batches, each a dict with one collated batch per cohort.
+
+    Fresh random draws in every round touch only the images drawn: the cost of a request does not
+    grow with the training set. A round depends on (seed, round) alone.
+
+    Args:
+        datasets: cohort name -> dataset; an empty one is left out.
+        batch_sizes: cohort name -> images a step.
+        steps: batches a round.
+    """
+
+    def __init__(
+        self,
+        datasets: Mapping[str, Dataset],
+        *,
+        batch_sizes: Mapping[str, int],
+        steps: int,
+        seed: int,
+    ) -> None:
+        self.datasets = {name: data for name, data in datasets.items() if len(data) and batch_sizes[name]}  # type: ignore[arg-type]
+        self.batch_sizes = dict(batch_sizes)
+        self.steps, self.seed, self.epoch = steps, seed, 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the round whose draws the next iteration takes."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[dict[str, dict[str, Any]]]:
+        streams = {name: iter(self._stream(name)) for name in self.datasets}
+        for _ in range(self.steps):
+            yield {name: next(stream) for name, stream in streams.items()}
+
+    def _stream(self, name: str) -> DataLoader:
+        dataset = self.datasets[name]
+        size = min(self.batch_sizes[name], len(dataset))  # type: ignore[arg-type]
+        seed = derive_seed(self.seed, self.epoch, name)
+        if isinstance(dataset, AugmentedDataset):
+            dataset.seed, dataset.epoch = derive_seed(self.seed, name), self.epoch
+        order: Sequence[int] = chained_order(len(dataset), size * self.steps, seed=seed)  # type: ignore[arg-type]
+        # A generator of its own: DataLoader would otherwise draw from the global one.
+        own = torch.Generator().manual_seed(seed)
+        return DataLoader(dataset, batch_size=size, sampler=order, num_workers=0, generator=own)  # type: ignore[arg-type]
+
+
+class SingleLoader:
+    """One cohort of a joint loader, as plain batches."""
+
+    def __init__(self, *, joint: JointLoader, name: str) -> None:
+        self.joint, self.name = joint, name
+
+    def __len__(self) -> int:
+        return len(self.joint)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the round whose draws the next iteration takes."""
+        self.joint.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self.joint:
+            yield batch[self.name]

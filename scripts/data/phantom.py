@@ -1,0 +1,178 @@
+"""Synthetic patients whose memorisable signal, and hence the truth of forgetting, is known.
+
+A grey disc on a grey ground. The annotator of patient p draws the boundary off by
+`delta_p(phi) = kappa * (a0 + a2 * cos(2 * phi + phi_p))` pixels, a ~ N(0, 1): nothing in the image
+predicts it but the patient's own texture, so a model that reproduces it has memorised the patient.
+Classification: two boundary shapes, and a share of the patients carries the wrong label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import MapTransform
+from scipy.ndimage import gaussian_filter, shift
+
+from scripts.data.source import DataSource
+from scripts.errors import InputError
+
+SIZE = 64  # pixels
+RADIUS = 16.0  # pixels
+KAPPA = 2.0  # pixels
+TEXTURE = 0.15  # amplitude, grey levels in 0..1
+N_ANGLES = 64
+SPLITS = (("", 40), ("validation", 20), ("test", 20))
+TRAINED_VIEWS, UNSEEN_VIEWS = 4, 2
+
+
+class Patient:
+    """What is fixed for one patient: texture, annotator's bias, class, label error."""
+
+    def __init__(self, seed: int, index: int) -> None:
+        rng = np.random.default_rng([seed, index])
+        a0, a2 = rng.standard_normal(2)
+        phase = rng.uniform(0, 2 * np.pi)
+        self.bias = lambda phi: KAPPA * (a0 + a2 * np.cos(2 * phi + phase))
+        field = gaussian_filter(rng.standard_normal((SIZE, SIZE)), 2.0, mode="wrap")
+        self.texture = TEXTURE * field / field.std()
+        self.class_index = int(rng.random() < 0.5)
+        self.mislabelled = bool(rng.random() < 0.15)
+
+
+class Drawing:
+    """One view of one patient: image, latent radius and annotated radius over the angle."""
+
+    def __init__(self, seed: int, patient: int, view: int, *, shapes: bool) -> None:
+        fixed = Patient(seed, patient)
+        rng = np.random.default_rng([seed, patient, 1000 + view])
+        self.centre = SIZE / 2 - 0.5 + rng.uniform(-3, 3, 2)  # rows, columns
+        wave, turn = rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi)
+        size = RADIUS + rng.uniform(-2, 2)
+        lobes = 2.5 if shapes and fixed.class_index else 0.0
+        self.latent = lambda phi: size + wave * np.cos(3 * phi + turn) + lobes * np.cos(6 * phi + turn)
+        self.bias = fixed.bias
+        rows, columns = np.mgrid[:SIZE, :SIZE].astype(float)
+        rows, columns = rows - self.centre[0], columns - self.centre[1]
+        radius, phi = np.hypot(rows, columns), np.arctan2(rows, columns)
+        disc = 1 / (1 + np.exp((radius - self.latent(phi)) / 0.7))
+        offset = self.centre - (SIZE / 2 - 0.5)
+        texture = shift(fixed.texture, offset, order=1, mode="grid-wrap")
+        noise = rng.normal(0, 0.03, (SIZE, SIZE))
+        self.image = np.clip(0.35 + rng.uniform(0.25, 0.35) * disc + texture + noise, 0, 1)
+        self.label = radius <= self.latent(phi) + self.bias(phi)
+
+
+def angles() -> np.ndarray:
+    """The angles at which boundaries are compared, radians."""
+    return np.arange(N_ANGLES) * 2 * np.pi / N_ANGLES
+
+
+def boundary(mask: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Radius in pixels of a mask's boundary about `centre` at each angle: length of mask along the ray."""
+    steps = np.arange(0, 31, 0.25)
+    rows = centre[0] + np.outer(np.sin(angles()), steps)
+    columns = centre[1] + np.outer(np.cos(angles()), steps)
+    rows = np.clip(np.rint(rows).astype(int), 0, SIZE - 1)
+    columns = np.clip(np.rint(columns).astype(int), 0, SIZE - 1)
+    return mask[rows, columns].sum(1) * 0.25
+
+
+def parse_key(key: str) -> tuple[int, int, int]:
+    """Seed, patient and view of a key such as `phantom-0-p003-v1`."""
+    _, seed, patient, view = key.split("-")
+    return int(seed), int(patient[1:]), int(view[1:])
+
+
+class DrawPhantomd(MapTransform):
+    """Replace a phantom key by the drawn image (1, 64, 64) and its label."""
+
+    def __init__(self, *, task: str) -> None:
+        super().__init__(keys=("image", "label"))
+        self.task = task
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        record = dict(data)
+        drawing = Drawing(*parse_key(record["image"]), shapes=self.task == "classification")
+        record["image"] = torch.as_tensor(drawing.image[None], dtype=torch.float32)
+        if self.task == "segmentation":
+            label = drawing.label
+            if record.get("label_shrink"):
+                label = annotated(drawing, float(record["label_shrink"]))
+            record["label"] = torch.as_tensor(label[None], dtype=torch.float32)
+        else:
+            record["label"] = torch.as_tensor(record["label"])
+        return record
+
+
+def annotated(drawing: Drawing, factor: float) -> np.ndarray:
+    """The label an annotator with `factor` times the bias would draw: a constructed control."""
+    rows, columns = np.mgrid[:SIZE, :SIZE].astype(float)
+    rows, columns = rows - drawing.centre[0], columns - drawing.centre[1]
+    phi = np.arctan2(rows, columns)
+    return np.hypot(rows, columns) <= drawing.latent(phi) + factor * drawing.bias(phi)
+
+
+def recall_slope(masks: Mapping[str, np.ndarray]) -> float:
+    """Memorised share of the annotator's bias: `<predicted - latent, delta> / <delta, delta>`.
+
+    Args:
+        masks: predicted binary mask (64, 64) per phantom key.
+    """
+    above, below = 0.0, 0.0
+    for key, mask in masks.items():
+        drawing = Drawing(*parse_key(key), shapes=False)
+        delta = drawing.bias(angles())
+        error = boundary(np.asarray(mask) > 0.5, drawing.centre) - drawing.latent(angles())
+        above += float(error @ delta)
+        below += float(delta @ delta)
+    return above / below
+
+
+class Phantom(DataSource):
+    """40 training patients of 4 images, 20 validation and 20 test patients; all drawn from `seed`."""
+
+    name = "phantom"
+    unit = "patient"
+    channels = 1
+    spatial_dims = 2
+
+    def __init__(self, *, task: str = "segmentation", phantom_seed: int = 0) -> None:
+        if task not in ("segmentation", "classification"):
+            raise InputError(f"task: '{task}' is not one of segmentation, classification")
+        self.task = task
+        self.seed = int(phantom_seed)
+        self.classes = ("structure",) if task == "segmentation" else ("round", "lobed")
+
+    def records(self) -> list[dict[str, Any]]:
+        return self._records(range(TRAINED_VIEWS))
+
+    def unseen_views(self) -> list[dict[str, Any]]:
+        """Views that no model was trained on, of every patient."""
+        return self._records(range(TRAINED_VIEWS, TRAINED_VIEWS + UNSEEN_VIEWS))
+
+    def loading(self) -> list[Any]:
+        return [DrawPhantomd(task=self.task)]
+
+    def _records(self, views: range) -> list[dict[str, Any]]:
+        found = []
+        index = 0
+        for split, count in SPLITS:
+            for _ in range(count):
+                found += [self._record(index, view, split) for view in views]
+                index += 1
+        return found
+
+    def _record(self, index: int, view: int, split: str) -> dict[str, Any]:
+        key = f"phantom-{self.seed}-p{index:03d}-v{view}"
+        patient = Patient(self.seed, index)
+        shown = patient.class_index ^ (patient.mislabelled and not split)
+        record: dict[str, Any] = {"image": key, "image_id": key, "patient_id": f"p{index:03d}"}
+        record["label"] = key if self.task == "segmentation" else int(shown)
+        if self.task == "classification":
+            record["diagnosis"] = self.classes[int(shown)]
+        if split:
+            record["split"] = split
+        return record

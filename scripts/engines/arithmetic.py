@@ -1,0 +1,69 @@
+"""Where and in which precision a network runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from scripts.errors import InputError
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; "auto" takes the first GPU and else the CPU.
+
+    Raises:
+        InputError: a device that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device: '{name}' is not available here; allowed: auto, cpu, cuda:N") from error
+    return device
+
+
+class Arithmetic:
+    """Device, bf16 autocast and memory format of every forward pass.
+
+    MONAI's engines autocast for cuda only, so the iterations here enter this instead of `amp`.
+    """
+
+    def __init__(
+        self, *, device: str = "auto", amp: bool = False, channels_last: bool = False, threads: int = 0
+    ) -> None:
+        self.device = pick_device(device)
+        self.amp = bool(amp)
+        self.channels_last = bool(channels_last)
+        if threads:
+            # Gradients differ in their last bits between thread counts: pinned, a resumed run is bit-equal.
+            torch.set_num_threads(int(threads))
+
+    def autocast(self) -> torch.autocast:
+        """Context of the forward pass; losses and measures stay outside, in float32."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on the device, in the chosen memory format."""
+        network = network.to(self.device)
+        if self.channels_last:
+            dims = {parameter.dim() for parameter in network.parameters()}
+            network = network.to(memory_format=torch.channels_last_3d if 5 in dims else torch.channels_last)
+        return network
+
+    def move(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Tensors of a batch on the device."""
+        moved = {key: value.to(self.device) if torch.is_tensor(value) else value for key, value in batch.items()}
+        if self.channels_last:
+            image = moved["image"]
+            form = torch.channels_last_3d if image.ndim == 5 else torch.channels_last
+            moved["image"] = image.to(memory_format=form)
+        return moved
+
+    def logits(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Logits in float32."""
+        with self.autocast():
+            return network(images).float()

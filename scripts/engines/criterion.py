@@ -1,0 +1,110 @@
+"""How far forgetting has come: 0 at the teacher, 1 at the goal."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.predict import Rows, predict
+from scripts.engines.reference import FoldReference
+from scripts.errors import InputError
+from scripts.tasks import Task
+
+
+class Criterion(ABC):
+    """Progress of a student, measured on the forget and selection sets in eval mode."""
+
+    def __init__(
+        self,
+        *,
+        teacher: nn.Module,
+        forget: Iterable[dict[str, Any]],
+        selection: Iterable[dict[str, Any]],
+        task: Task,
+        arithmetic: Arithmetic,
+    ) -> None:
+        self.forget, self.selection = list(forget), list(selection)
+        self.task, self.arithmetic = task, arithmetic
+        self.teacher_forget, self.teacher_selection = (
+            self._rows(teacher, self.forget),
+            self._rows(teacher, self.selection),
+        )
+
+    def _rows(self, network: nn.Module, batches: Iterable[dict[str, Any]]) -> Rows:
+        return predict(network, batches, task=self.task, arithmetic=self.arithmetic)
+
+    def measure(self, network: nn.Module) -> dict[str, float]:
+        """`progress`, and `kept`: the student's key metric on the selection set minus the teacher's."""
+        forget, selection = self._rows(network, self.forget), self._rows(network, self.selection)
+        key = self.task.key_metric
+        return {
+            "progress": self.progress(forget, selection),
+            "kept": selection.mean(key) - self.teacher_selection.mean(key),
+        }
+
+    @abstractmethod
+    def progress(self, forget: Rows, selection: Rows) -> float:
+        """0 where the student is like the teacher, 1 at the goal, above 1 past it."""
+
+
+class UnlearnCriterion(Criterion):
+    """Fraction of the teacher's selection-corrected score on the forget set that is gone:
+
+    `(y_T - y_S) / (y_T - level)`, y = mean score on forget - mean score on selection.
+
+    Args:
+        level: corrected score of models that never saw the forget set: a fold reference's, or 0,
+            the level of patients never seen.
+    """
+
+    def __init__(self, *, level: float = 0.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.level = float(level)
+        self.start = self.teacher_forget.mean("score") - self.teacher_selection.mean("score")
+
+    def progress(self, forget: Rows, selection: Rows) -> float:
+        gap = self.start - self.level
+        if gap <= 1e-6:
+            return 1.0  # the teacher does not stand out on the forget set: there is nothing to remove
+        return (self.start - (forget.mean("score") - selection.mean("score"))) / gap
+
+
+class SuppressCriterion(Criterion):
+    """Fraction of the way from the teacher's overlap (IoU, or accuracy) on the forget set down to `bound`."""
+
+    def __init__(self, *, bound: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.bound = float(bound)
+        self.name = "iou" if self.task.name == "segmentation" else "accuracy"
+
+    def progress(self, forget: Rows, selection: Rows) -> float:
+        start = self.teacher_forget.mean(self.name)
+        if start <= self.bound:
+            return 1.0
+        return (start - forget.mean(self.name)) / (start - self.bound)
+
+
+def build_criterion(*, goal: str, bound: float, reference: FoldReference | None, **settings: Any) -> Criterion:
+    """The criterion of a goal; `unlearn` without fold reference aims at the level of patients never seen.
+
+    Args:
+        bound: of `suppress`.
+        reference: of `unlearn`.
+        settings: of `Criterion`.
+
+    Raises:
+        InputError: the forget or the selection set is empty.
+    """
+    for name in ("forget", "selection"):
+        if not len(settings[name]):
+            raise InputError(f"the {name} set is empty; allowed are requests and splits that leave images in it")
+    if goal == "suppress":
+        return SuppressCriterion(bound=bound, **settings)
+    level = 0.0
+    if reference is not None:
+        level = reference.level(forget=settings["forget"], selection=settings["selection"], task=settings["task"])
+    return UnlearnCriterion(level=level, **settings)

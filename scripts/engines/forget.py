@@ -1,0 +1,105 @@
+"""The forgetting phase: retain and forget losses of one student, joint in a step or in alternating passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from monai.engines.trainer import Trainer
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.finite import require_finite
+from scripts.engines.reference import FoldReference
+from scripts.objectives import ForgetBatch
+from scripts.student.student import Student
+
+
+class ForgetTrainer(Trainer):
+    """MONAI Trainer whose iteration sums the losses of the cohorts in its batch:
+
+    `loss = forget_weight * L_forget(z_S, y, z_T, z_ref) + retain_weight * L_retain(z_S, z_T, y)`
+
+    The joint schedule puts forget, retain and guard images into each batch; the released schedule one
+    cohort at a time, and so one optimiser step each. Guard images are distilled without their labels.
+
+    Args:
+        student: what is trained; its base never moves.
+        teacher: frozen, in eval mode.
+        loader: batches of cohort name -> {image, label, patient_id}.
+        reference: soft predictions of fold teachers on the forget set, where the objective asks for them.
+        settings: of MONAI's Trainer (max_epochs, handlers, ...).
+    """
+
+    def __init__(
+        self,
+        *,
+        arithmetic: Arithmetic,
+        student: Student,
+        teacher: torch.nn.Module,
+        loader: Any,
+        optimizer: torch.optim.Optimizer,
+        forget_objective: Any,
+        retain_objective: Any,
+        forget_weight: float = 1.0,
+        retain_weight: float = 1.0,
+        reference: FoldReference | None = None,
+        seed: int = 0,
+        max_epochs: int = 1,
+        handlers: Any = None,
+        **settings: Any,
+    ) -> None:
+        self.arithmetic = arithmetic
+        self.student = student
+        self.teacher = teacher
+        self.optimizer = optimizer
+        self.forget_objective = forget_objective
+        self.retain_objective = retain_objective
+        self.forget_weight = float(forget_weight)
+        self.retain_weight = float(retain_weight)
+        self.reference = reference
+        self.generator = torch.Generator()
+        self.seed = int(seed)
+        super().__init__(
+            device=arithmetic.device,
+            max_epochs=int(max_epochs),
+            data_loader=loader,
+            epoch_length=len(loader),
+            decollate=False,
+            handlers=handlers,
+            **settings,
+        )
+
+    def _iteration(self, engine: Engine, batchdata: dict[str, dict[str, Any]]) -> dict[str, torch.Tensor]:
+        parts = {name: self.arithmetic.move(batch) for name, batch in batchdata.items()}
+        # Random targets of a step depend on (seed, step) alone.
+        self.generator.manual_seed(self.seed * 1_000_003 + engine.state.iteration)
+        images = torch.cat([part["image"] for part in parts.values()])
+        self.student.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.arithmetic.logits(self.student.network, images)
+        with torch.no_grad():
+            taught = self.arithmetic.logits(self.teacher, images)
+        sizes = [len(part["image"]) for part in parts.values()]
+        output: dict[str, torch.Tensor] = {}
+        total = logits.new_zeros(())
+        for name, part, z, z_t in zip(parts, parts.values(), logits.split(sizes), taught.split(sizes), strict=True):
+            loss = self._forget(part, z, z_t) if name == "forget" else self._keep(name, part, z, z_t)
+            total = total + loss
+            output[f"{name}_loss"] = loss.detach()
+        require_finite(total, step=engine.state.iteration)
+        if total.requires_grad:
+            total.backward()
+            self.optimizer.step()
+        return {"loss": total.detach(), **output}
+
+    def _forget(self, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+        target = self.reference.logits(part) if self.reference is not None else None
+        batch = ForgetBatch(
+            label=part["label"], teacher_logits=taught, reference_logits=target, generator=self.generator
+        )
+        return self.forget_weight * self.forget_objective(logits, batch)
+
+    def _keep(self, name: str, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+        label = part["label"] if name == "retain" else None
+        return self.retain_weight * self.retain_objective(logits, taught, label)

@@ -1,0 +1,39 @@
+"""The stopping rule of forgetting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from scripts.engines.criterion import Criterion
+
+
+class StopAtGoal:
+    """Measure the student every `every` rounds; end when the goal is reached and the rest is kept.
+
+    Args:
+        stop_at: progress at which forgetting may end.
+        tolerance: loss of the key metric on the selection set at which it may end.
+        min_rounds: rounds before which it does not end.
+    """
+
+    def __init__(
+        self, *, criterion: Criterion, student: Any, stop_at: float, tolerance: float, min_rounds: int, every: int = 1
+    ) -> None:
+        self.criterion = criterion
+        self.student = student
+        self.stop_at = float(stop_at)
+        self.tolerance = float(tolerance)
+        self.min_rounds = int(min_rounds)
+        self.every = max(1, int(every))
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self)
+
+    def __call__(self, engine: Engine) -> None:
+        found = self.criterion.measure(self.student.network)
+        engine.state.metrics.update(found)
+        reached = found["progress"] >= self.stop_at and found["kept"] >= -self.tolerance
+        if reached and engine.state.epoch >= self.min_rounds:
+            engine.terminate()

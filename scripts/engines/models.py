@@ -1,0 +1,20 @@
+"""Trained weights in place: the teacher, and other models of its architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.student.teacher import clone, load_teacher
+
+
+def place_teacher(*, network: nn.Module, path: str | Path, arithmetic: Arithmetic) -> nn.Module:
+    """The weights at `path` in a frozen copy of `network`, on the device; see `load_teacher` for what is refused."""
+    return arithmetic.place(load_teacher(clone(network), path, device=arithmetic.device))
+
+
+def place_optional(*, network: nn.Module, path: str | Path, arithmetic: Arithmetic) -> nn.Module | None:
+    """As `place_teacher`; None where `path` is empty."""
+    return place_teacher(network=network, path=path, arithmetic=arithmetic) if str(path) else None

@@ -1,0 +1,125 @@
+"""The settings of forgetting that follow from goal, schedule and task, where the config leaves them open."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from scripts.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All settings of the forgetting phase; a round is `steps_per_round` optimiser steps.
+
+    The released schedule counts a round as one pass over retain and one over forget, and has no
+    stopping rule and no bisection.
+    """
+
+    goal: str
+    schedule: str
+    scope: str
+    rank: int
+    alpha: float
+    dropout: float
+    learning_rate: float
+    forget_objective: str
+    forget_weight: float
+    retain_objective: str
+    retain_weight: float
+    forget_batch: int
+    retain_batch: int
+    guard_batch: int
+    steps_per_round: int
+    max_rounds: int
+    min_rounds: int
+    stop_at: float
+    tolerance: float
+    bisect: bool
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the forget targets are predictions of fold teachers."""
+        return self.forget_objective == "reference"
+
+
+_UNLEARN = {
+    "scope": "decoder+head",
+    "rank": 8,
+    "alpha": 32.0,
+    "dropout": 0.0,
+    "learning_rate": 5e-4,
+    "forget_objective": "reference",
+    "forget_weight": 1.0,
+    "retain_objective": "distillation",
+    "retain_weight": 1.0,
+    "forget_batch": 8,
+    "retain_batch": 8,
+    "guard_batch": 0,
+    "steps_per_round": 20,
+    "max_rounds": 20,
+    "min_rounds": 2,
+    "stop_at": 0.97,
+    "tolerance": 0.01,
+    "bisect": True,
+}
+_SUPPRESS = {
+    **_UNLEARN,
+    "scope": "all",
+    "rank": 16,
+    "learning_rate": 1e-3,
+    "forget_objective": "foreground",
+    "guard_batch": 8,
+    "steps_per_round": 50,
+    "max_rounds": 60,
+    "min_rounds": 20,
+    "stop_at": 1.0,
+}
+_RELEASED = {
+    **_UNLEARN,
+    "scope": "all",
+    "dropout": 0.05,
+    "learning_rate": 1e-4,
+    "forget_objective": "background",
+    "retain_objective": "supervised_distillation",
+    "forget_batch": 64,
+    "retain_batch": 64,
+    "steps_per_round": 0,
+    "max_rounds": 15,
+    "min_rounds": 15,
+    "stop_at": float("inf"),
+    "bisect": False,
+}
+GOALS = ("unlearn", "suppress")
+SCHEDULES = ("joint", "released")
+REFERENCES = ("fold", "none")
+
+
+def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold", **given: Any) -> Recipe:
+    """The recipe of (goal, schedule, task) with every setting that is not None put in its place.
+
+    Raises:
+        InputError: a value that is not allowed.
+    """
+    for name, value, allowed in (
+        ("goal", goal, GOALS),
+        ("schedule", schedule, SCHEDULES),
+        ("reference", reference, REFERENCES),
+    ):
+        if value not in allowed:
+            raise InputError(f"{name}: '{value}' is not one of {', '.join(allowed)}")
+    chosen: dict[str, Any] = dict(_RELEASED if schedule == "released" else _UNLEARN if goal == "unlearn" else _SUPPRESS)
+    if schedule == "released" and task == "classification":
+        # The background target has no meaning for classes; the released classifier pushes to uniform.
+        chosen.update(forget_objective="entropy", forget_batch=16, retain_batch=16, max_rounds=30, min_rounds=30)
+    if schedule == "joint" and goal == "unlearn" and reference == "none":
+        chosen["forget_objective"] = "noisy_label"
+    chosen.update({name: value for name, value in given.items() if value is not None})
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    unknown = set(chosen) - known
+    if unknown:
+        raise InputError(f"recipe: unknown settings {', '.join(sorted(unknown))}; allowed: {', '.join(sorted(known))}")
+    for name in ("rank", "forget_batch", "retain_batch", "max_rounds"):
+        if int(chosen[name]) < 1:
+            raise InputError(f"{name}: {chosen[name]} is not a positive number")
+    return Recipe(goal=goal, schedule=schedule, **chosen)

@@ -1,0 +1,64 @@
+"""Supervised training of the teacher, and of the models it is compared with."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ignite.engine import Engine
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
+from monai.engines.utils import IterationEvents
+from monai.utils import CommonKeys as Keys
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.finite import require_finite
+
+
+class TeacherTrainer(SupervisedTrainer):
+    """MONAI's SupervisedTrainer with autocast on any device and a learning rate set per step.
+
+    Args:
+        arithmetic: device, precision and memory format.
+        scheduler: torch learning-rate scheduler, stepped once an iteration.
+        settings: of `SupervisedTrainer`.
+    """
+
+    def __init__(self, *, arithmetic: Arithmetic, scheduler: Any = None, **settings: Any) -> None:
+        super().__init__(device=arithmetic.device, decollate=False, **settings)
+        # What goes wrong is printed once, by the front end, and not by ignite as well.
+        self.logger.setLevel(logging.CRITICAL)
+        self.arithmetic = arithmetic
+        self.scheduler = scheduler
+
+    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, Any]:
+        batch = self.arithmetic.move(batchdata)
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.arithmetic.autocast():
+            predicted = self.inferer(batch["image"], self.network)
+        loss = self.loss_function(predicted.float(), batch["label"])
+        require_finite(loss, step=engine.state.iteration)
+        loss.backward()
+        self.optimizer.step()
+        if self.scheduler is not None:
+            self.scheduler.step()
+        engine.state.output = {Keys.LOSS: loss.detach()}
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return engine.state.output
+
+
+class TeacherEvaluator(SupervisedEvaluator):
+    """MONAI's SupervisedEvaluator with the same arithmetic; logits and labels go to its metrics."""
+
+    def __init__(self, *, arithmetic: Arithmetic, **settings: Any) -> None:
+        super().__init__(device=arithmetic.device, decollate=False, **settings)
+        self.logger.setLevel(logging.CRITICAL)
+        self.arithmetic = arithmetic
+
+    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, Any]:
+        batch = self.arithmetic.move(batchdata)
+        with self.mode(self.network), self.arithmetic.autocast():
+            predicted = self.inferer(batch["image"], self.network)
+        engine.state.output = {Keys.PRED: predicted.float(), Keys.LABEL: batch["label"]}
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return engine.state.output

@@ -1,0 +1,65 @@
+"""Handlers that turn a finished phase into artefacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.engines.bisection import bisect_scale
+from scripts.engines.criterion import Criterion
+from scripts.files import atomic_path
+from scripts.record.run_folder import RunFolder
+from scripts.student.student import Student
+
+
+class FitScale:
+    """At the end of forgetting, bisect the adapter's scale to the goal and fold it into the adapter."""
+
+    def __init__(self, *, criterion: Criterion, student: Student, enabled: bool = True) -> None:
+        self.criterion = criterion
+        self.student = student
+        self.enabled = enabled
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        scale = 1.0
+        if self.enabled:
+            scale, _ = bisect_scale(self._progress_at)
+            self.student.set_scale(scale)
+            self.student.bake_scale()
+        found = self.criterion.measure(self.student.network)
+        engine.state.metrics.update({**found, "adapter_scale": scale})
+
+    def _progress_at(self, scale: float) -> float:
+        self.student.set_scale(scale)
+        return self.criterion.measure(self.student.network)["progress"]
+
+
+class SaveStudent:
+    """Write the adapter and the merged plain network, and note the trial in the run's state."""
+
+    def __init__(self, *, folder: RunFolder, student: Student, phase: str) -> None:
+        self.folder = folder
+        self.student = student
+        self.phase = phase
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        save_student(self.folder, self.student)
+        numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
+        self.folder.note(state="trial", **{self.phase: {"rounds": engine.state.epoch, **numbers}})
+        self.folder.write_manifest()
+
+
+def save_student(folder: RunFolder, student: Student) -> None:
+    """`private/adapter/` and `release/student.pt`, a plain state dict on the CPU."""
+    student.save(folder.adapter)
+    merged: dict[str, Any] = {name: value.cpu() for name, value in student.merged().state_dict().items()}
+    with atomic_path(folder.student) as temporary:
+        torch.save(merged, temporary)

@@ -1,0 +1,59 @@
+"""A supervised training from start to weights on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+
+from scripts.engines.handlers import KeepBest
+from scripts.errors import InputError
+from scripts.files import atomic_path
+from scripts.record.run_folder import RunFolder
+
+
+def model_path(*, model_dir: str, model_name: str, fold: int = -1) -> Path:
+    """`model_name`, or for fold k `model_fold<k>.pt`, in `model_dir`."""
+    return Path(model_dir) / (model_name if fold < 0 else f"model_fold{fold}.pt")
+
+
+class TeacherRun:
+    """Train and write the chosen weights; what is finished is not trained again.
+
+    Args:
+        trainer: the training engine.
+        best: whose state is written.
+        path: of the weights, a plain state dict.
+        overwrite: whether an existing file of another run may be replaced.
+    """
+
+    def __init__(
+        self, *, trainer: Engine, best: KeepBest, path: str | Path, folder: RunFolder, overwrite: bool = False
+    ) -> None:
+        self.trainer, self.best = trainer, best
+        self.path, self.folder, self.overwrite = Path(path), folder, bool(overwrite)
+        self.key = f"trained_{self.path.stem}"
+
+    def run(self) -> None:
+        """Train, or say that it was done.
+
+        Raises:
+            InputError: another run's weights are at `path`.
+        """
+        if self.path.is_file() and not self.overwrite:
+            if self.folder.read_state().get(self.key):
+                print(f"{self.path.name}: already trained")
+                return
+            raise InputError(
+                f"{self.path}: exists already; give another model_dir or model_name, or overwrite: true to replace it"
+            )
+        self.trainer.run()
+        state: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in self.best.chosen().items()}
+        with atomic_path(self.path) as temporary:
+            torch.save(state, temporary)
+        found = {"select": self.best.select, "epochs": self.trainer.state.epoch, **self.best.summary()}
+        self.folder.note(**{self.key: found})
+        self.folder.write_manifest()
+        print(f"{self.path.name}: " + ", ".join(f"{name} {value}" for name, value in found.items()))

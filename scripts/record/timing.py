@@ -1,0 +1,62 @@
+"""What a phase cost: wall and CPU seconds, peak memory."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from scripts.files import write_json
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of those it waited for."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
+
+
+def peak_memory() -> int:
+    """Largest resident set of this process so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Timing:
+    """Add a phase's cost to `timing.json`; time of an interrupted attempt is not counted, and said.
+
+    Args:
+        path: the table, one entry per phase.
+    """
+
+    def __init__(self, *, path: str | Path, phase: str) -> None:
+        self.path = Path(path)
+        self.phase = phase
+        self.resumed = False
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def start(self, engine: Engine | None = None) -> None:
+        """Begin to count."""
+        self.resumed = engine is not None and engine.state.epoch > 0
+        self.wall, self.cpu = time.perf_counter(), cpu_seconds()
+
+    def finish(self, engine: Engine | None = None) -> None:
+        """Write the entry."""
+        entry: dict[str, Any] = {
+            "wall_seconds": round(time.perf_counter() - self.wall, 3),
+            "cpu_seconds": round(cpu_seconds() - self.cpu, 3),
+            "peak_memory_bytes": peak_memory(),
+        }
+        if engine is not None:
+            entry["steps"] = engine.state.iteration
+            entry["rounds"] = engine.state.epoch
+            entry["resumed"] = self.resumed
+        table = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+        write_json(self.path, {**table, self.phase: entry})

@@ -1,0 +1,72 @@
+"""The trial state: base and detachable adapter. It can be taken up again, and taken back."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.errors import InputError, Refused
+from scripts.files import atomic_path
+from scripts.record.run_folder import RunFolder
+from scripts.request import read_request
+from scripts.student.student import Student
+
+
+def trial_folder(*, output_dir: str, request: str) -> RunFolder:
+    """The folder of an existing run.
+
+    Raises:
+        InputError: there is no run.
+    """
+    root = Path(output_dir) if output_dir else Path("eval") / read_request(request).request_id
+    if not (root / "private" / "state.json").is_file():
+        raise InputError(f"output_dir: {root} holds no run; give the folder that `forget` wrote")
+    return RunFolder(output_dir=root)
+
+
+def load_trial(*, folder: RunFolder, teacher: nn.Module, arithmetic: Arithmetic, open_head: bool = False) -> Student:
+    """The student of the run's adapter on this teacher, on the device.
+
+    Raises:
+        InputError: no adapter in the folder, or one of another teacher.
+        Refused: the run was reverted.
+    """
+    if folder.read_state().get("state") == "reverted":
+        raise Refused(f"output_dir: {folder.root} was reverted; run forget again, in another output_dir")
+    if not (folder.adapter / "student.json").is_file():
+        raise InputError(f"{folder.adapter}: no adapter; run forget first, with the same output_dir")
+    student = Student.load(teacher, folder.adapter)
+    arithmetic.place(student.network)
+    if open_head:
+        student.open_head()
+    return student
+
+
+def adapter_hash(folder: RunFolder) -> str:
+    """Digest of the saved adapter: restoration goes on from this one and no other."""
+    path = folder.adapter / "adapter_model.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: no adapter; run forget first, with the same output_dir")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Reversal:
+    """Write the teacher, bit for bit, and take the student away."""
+
+    def __init__(self, *, folder: RunFolder, student: Student) -> None:
+        self.folder, self.student = folder, student
+
+    def run(self) -> None:
+        """Revert; the adapter stays in `private/` until the run is committed or deleted."""
+        state: dict[str, Any] = {name: value.cpu() for name, value in self.student.revert().state_dict().items()}
+        with atomic_path(self.folder.release / "teacher.pt") as temporary:
+            torch.save(state, temporary)
+        self.folder.student.unlink(missing_ok=True)
+        self.folder.note(state="reverted")
+        self.folder.write_manifest()
+        print("reverted: release/teacher.pt is the teacher bit for bit; release/student.pt is gone")

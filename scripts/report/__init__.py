@@ -1,0 +1,1 @@
+"""What people look at: pictures, curves, and the summary of a run."""

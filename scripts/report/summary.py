@@ -1,0 +1,98 @@
+"""One screen: what was forgotten, what it cost, what was kept, where it lies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scripts.record.run_folder import RunFolder
+
+SHOWN = ("iou", "dice", "accuracy", "false_negative_rate", "empty_mask")
+
+
+class Summary:
+    """Print the outcome of a run from its artefacts; sizes and figures, no ids and no paths of patients."""
+
+    def __init__(self, *, folder: RunFolder, goal: str, dataset_name: str) -> None:
+        self.folder = folder
+        self.goal = goal
+        self.dataset_name = dataset_name
+
+    def show(self) -> None:
+        """Print the page."""
+        print("\n".join(self.lines()), flush=True)
+
+    def lines(self) -> list[str]:
+        """The page."""
+        metrics = _read(self.folder.metrics)
+        synthetic = " (synthetic data)" if self.dataset_name == "phantom" else ""
+        title = f"goal: {self.goal}   data: {self.dataset_name}{synthetic}   state: trial, not erased"
+        rule = "-" * 78
+        return [
+            "",
+            rule,
+            title,
+            rule,
+            *self._table(metrics),
+            "",
+            *self._forgetting(metrics),
+            *self._cost(),
+            "",
+            f"student     {self.folder.student}   (plain weights: load into the plain network)",
+            f"adapter     {self.folder.adapter}   (detachable: `run revert` gives the teacher back)",
+            f"figures     {self.folder.metrics}",
+            f"pictures    {self.folder.overlays}   (patient data: stays in private/)",
+            rule,
+        ]
+
+    def _table(self, metrics: dict[str, Any]) -> list[str]:
+        models = [name for name in ("teacher", "student", "retrained") if name in metrics]
+        sets = list(metrics[models[0]])
+        width = max(len(name) for name in sets) + 1
+        shown = [name for name in SHOWN if name in metrics[models[0]][sets[0]]]
+        lines = [
+            f"{'':{width}}{'patients':>9}" + "".join(f"{name[:9]:>{8 * len(models) + 3}}" for name in shown),
+            f"{'':{width}}{'':>9}" + "".join("   " + "".join(f"{m[:7]:>8}" for m in models) for _ in shown),
+        ]
+        for name in sets:
+            row = f"{name:{width}}{metrics[models[0]][name]['n_patients']:>9}"
+            for measure in shown:
+                row += "   " + "".join(f"{_number(metrics[model][name][measure]['mean']):>8}" for model in models)
+            lines.append(row)
+        return lines
+
+    def _forgetting(self, metrics: dict[str, Any]) -> list[str]:
+        found = metrics.get("forgetting", {})
+        state = self.folder.read_state()
+        lines = []
+        if "forget" in state:
+            phase = state["forget"]
+            text = f"forgetting  progress {_number(phase.get('progress'))} of the way from the teacher to the goal"
+            lines.append(text + f" in {phase['rounds']} rounds, adapter scale {_number(phase.get('adapter_scale'))}")
+        scores = ", ".join(
+            f"{name.removeprefix('corrected_score_')} {_number(value)}"
+            for name, value in found.items()
+            if name.startswith("corrected_score_")
+        )
+        if scores:
+            lines.append(f"score       forget minus validation, nats: {scores}")
+        if found.get("forgotten_fraction") is not None:
+            lines.append(f"FF          {_number(found['forgotten_fraction'])} (0 nothing, 1 like retrained, >1 over)")
+        return lines
+
+    def _cost(self) -> list[str]:
+        timing = _read(self.folder.timing)
+        parts = [
+            f"{phase} {entry['wall_seconds']:.1f} s ({entry['steps']} steps)"
+            for phase, entry in timing.items()
+            if phase in ("forget", "restore")
+        ]
+        return [f"cost        {', '.join(parts)}"] if parts else []
+
+
+def _read(path: Any) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}"

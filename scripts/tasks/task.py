@@ -1,0 +1,38 @@
+"""The interface of a task: how logits are scored and measured, image by image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+
+
+class Task(ABC):
+    """Scores and measures of logits against labels; everything in float32, one value an image."""
+
+    name: str
+    key_metric: str
+    """The measure, higher is better, that selects checkpoints."""
+    measures: tuple[str, ...]
+    """Names of the per-image measures; an undefined value is NaN and is left out of means."""
+
+    @abstractmethod
+    def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Membership score (N,), nats, oriented so that *member = high*."""
+
+    @abstractmethod
+    def measure(self, logits: torch.Tensor, label: torch.Tensor, *, surface: bool = True) -> dict[str, torch.Tensor]:
+        """Per-image measures, each (N,).
+
+        Args:
+            surface: also the costly boundary distances.
+        """
+
+    @abstractmethod
+    def prediction(self, logits: torch.Tensor) -> torch.Tensor:
+        """The decision: binary mask (N, 1, ...) or class index (N,)."""
+
+    def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
+        """Measures that exist for a set of images only (AUC); none by default."""
+        return {}
