@@ -23,7 +23,8 @@ def metadata(
         trained: whether models/model.pt is a trained model; if not, every description says so.
     """
     description = f"{task.description}, restore what that cost, and measure both."
-    shape = [int(inference["image_size"])] * int(inference["spatial_dims"])
+    size = inference["image_size"]
+    shape = list(size) if isinstance(size, list) else [int(size)] * int(inference["spatial_dims"])
     classes = {str(index): name for index, name in enumerate(task.classes)}
     segmentation = task.kind == "segmentation"
     named = (
