@@ -14,7 +14,8 @@ VENV := .venv
 # An index that does not answer must cost seconds, not minutes.
 PIP    = $(VENV)/bin/python -m pip --disable-pip-version-check
 PIPGET = $(PIP) install --quiet --retries 1 --timeout 20
-RUN    = $(VENV)/bin/python -m monai.bundle run
+# MONAI warns on every run that a config is code; these are the repository's own
+RUN    = $(VENV)/bin/python -W "ignore:parsing config_file:UserWarning" -m monai.bundle run
 THREADS = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: help forget test lint format coverage clean distclean

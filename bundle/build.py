@@ -24,6 +24,8 @@ from scripts.files import write_text
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = Path(__file__).with_name("templates")
 COPIED = ("LICENSE", "sample_data", "requirements.txt", "requirements-cpu.txt", "requirements-gpu.txt")
+# Settings of an overlay that name a place in this repository; a bundle keeps its own.
+PLACES = frozenset({"model_dir"})
 INFERENCE = {"segmentation": "inference.yaml", "classification": "inference_classification.yaml"}
 NOT_CODE = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
@@ -66,7 +68,7 @@ def build(
     done = False
     try:
         _assemble(work, task, root=root, model=model, untrained=untrained)
-        os.chmod(work, 0o755)
+        _readable(work)
         os.replace(work, target)
         done = True
     finally:
@@ -74,6 +76,13 @@ def build(
         if created and not done:
             output.rmdir()
     return Built(folder=target, trained=not untrained)
+
+
+def _readable(folder: Path) -> None:
+    """Modes of an installed package: temporary files and folders are private until here."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _assemble(work: Path, task: TaskBundle, *, root: Path, model: str | Path | None, untrained: bool) -> None:
@@ -99,7 +108,8 @@ def _configs(folder: Path, task: TaskBundle, *, root: Path) -> Path:
     overlay_file = source / task.overlay
     if not overlay_file.is_file():
         raise InputError(f"{overlay_file}: no such data overlay")
-    overlay, used = folding.settings(overlay_file), set[str]()
+    overlay = {key: value for key, value in folding.settings(overlay_file).items() if key not in PLACES}
+    used: set[str] = set()
     folder.mkdir()
     for path in sorted(source.iterdir()):
         if path.suffix != ".yaml":

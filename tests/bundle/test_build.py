@@ -48,6 +48,7 @@ def test_bundle_holds_what_tools_look_for(retina_bundle: Path) -> None:
         assert (retina_bundle / name).is_file(), name
     assert not (retina_bundle / "configs" / "inference_classification.yaml").exists()
     assert not list(retina_bundle.rglob("__pycache__"))
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in retina_bundle.rglob("*"))  # another user serves it
 
 
 def test_overlay_became_the_default_and_comments_stay(retina_bundle: Path) -> None:
@@ -155,13 +156,23 @@ def test_bundles_of_this_repository_fit_their_metadata(
     repository: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the shipped overlays: the settings agree with the network and the classes."""
-    from monai.bundle import verify_net_in_out
+    from monai.bundle import ckpt_export, verify_net_in_out
 
     built = build(TASKS[name], output=tmp_path, untrained=True)
     monkeypatch.chdir(built.folder)
     verify_net_in_out(
         net_id="network_def", meta_file="configs/metadata.json", config_file="configs/inference.yaml", device="cpu"
     )
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file="models/model.pt",
+        meta_file="configs/metadata.json",
+        config_file="configs/inference.yaml",
+    )
+    for workflow in ("train", "forget", "inference"):
+        model_dir = yaml.safe_load(Path(f"configs/{workflow}.yaml").read_text())["model_dir"]
+        assert model_dir == "$@bundle_root + '/models'"  # the bundle's own weights, not a folder of this repository
     meta = json.loads(Path("configs/metadata.json").read_text())
     image, pred = (meta["network_data_format"][side][key] for side, key in (("inputs", "image"), ("outputs", "pred")))
     assert image["num_channels"] == 3

@@ -41,7 +41,7 @@ def is_setting(key: str, value: Any) -> bool:
         return False
     if isinstance(value, list):
         return not any(isinstance(item, Mapping) or str(item).startswith("$") for item in value)
-    return not (isinstance(value, str) and re.match(r"\$(?!@bundle_root \+)|@\w+::|%", value))
+    return not (isinstance(value, str) and re.match(r"\$(?!@\w+ \+)|@\w+::|%", value))
 
 
 def shared_settings() -> dict[str, dict[str, Any]]:

@@ -1,0 +1,32 @@
+"""A network that TorchScript takes must be the same network."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from scripts.tasks.networks import build_network
+from scripts.tasks.shortcut import scriptable
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_resnet_unet_keeps_outputs_and_keys_and_scripts(spatial_dims: int) -> None:
+    torch.manual_seed(0)
+    plain = build_network(
+        name="flexible_unet_resnet34", spatial_dims=spatial_dims, in_channels=1, out_channels=1
+    ).eval()
+    changed = scriptable(copy.deepcopy(plain))
+    image = torch.randn(1, 1, *[32] * spatial_dims)
+    with torch.no_grad():
+        expected = plain(image)
+        assert torch.equal(changed(image), expected)
+        assert list(changed.state_dict()) == list(plain.state_dict())
+        assert torch.equal(torch.jit.script(changed)(image), expected)
+
+
+def test_other_networks_pass_through() -> None:
+    network = build_network(name="unet_half", spatial_dims=2, in_channels=1, out_channels=1)
+    modules = list(network.modules())
+    assert scriptable(network) is network and list(network.modules()) == modules
