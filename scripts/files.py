@@ -21,6 +21,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        # mkstemp makes files that nobody else can read; folders decide about privacy here.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)

@@ -95,6 +95,11 @@ def workflow_ids(path: str | Path) -> set[str]:
     return found
 
 
+def workflows(folder: Path) -> list[Path]:
+    """The workflow files of a folder: those that carry `run`."""
+    return [path for path in sorted(folder.glob("*.yaml")) if "run" in read_config(path)]
+
+
 def check_keys(keys: Iterable[str], known: set[str], *, where: str) -> None:
     """Refuse a key that the workflow does not know; a leading `+` adds one on purpose.
 
@@ -111,14 +116,19 @@ def check_keys(keys: Iterable[str], known: set[str], *, where: str) -> None:
 
 
 def check(invocation: Invocation) -> None:
-    """Compare overlays and command line with the keys of the workflow file."""
+    """Compare the command line with the keys of the workflow file, overlays with those of all workflows.
+
+    One overlay serves every workflow on its data set, so it may hold settings that this one does not ask for.
+    """
     if not invocation.config_files:
         return
     workflow, *overlays = invocation.config_files
     known = workflow_ids(workflow)
+    check_keys(invocation.overrides, known, where="command line")
+    if overlays:
+        known = known.union(*(workflow_ids(path) for path in workflows(Path(workflow).parent)))
     for overlay in overlays:
         check_keys(read_config(overlay), known, where=overlay)
-    check_keys(invocation.overrides, known, where="command line")
 
 
 def prepare(argv: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from monai.engines.trainer import Trainer
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.finite import require_finite
 from scripts.engines.reference import FoldReference
-from scripts.objectives import ForgetBatch
+from scripts.objectives.base import ForgetBatch
 from scripts.student.student import Student
 
 

@@ -33,7 +33,7 @@ class Pictures:
         self.evaluation.folder.overlays.mkdir(exist_ok=True)
         loaders = self.evaluation.loaders
         for name in SHOWN:
-            dataset = loaders.dataset(name) if loaders.cohort.named(name) else []
+            dataset: Any = loaders.dataset(name) if loaders.cohort.named(name) else []
             if self.count and len(dataset):
                 chosen = np.unique(np.linspace(0, len(dataset) - 1, self.count).round().astype(int))
                 self._overlay(name, [dataset[int(index)] for index in chosen])

@@ -1,0 +1,1 @@
+"""Long measurements behind docs/RESULTS.md: `make study`."""

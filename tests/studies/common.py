@@ -1,0 +1,109 @@
+"""What the studies share: workflows run in process, and their results as JSON.
+
+Models and run folders go to `eval/studies/`, so a study that is interrupted or repeated goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from scripts.chain import run_workflow
+from scripts.engines.arithmetic import Arithmetic
+from scripts.files import write_json
+
+ROOT = Path(__file__).parents[2]
+WORK = ROOT / "eval" / "studies"
+RESULTS = ROOT / "docs" / "results"
+
+
+def overlay(name: str) -> dict[str, Any]:
+    """The values of `configs/<name>.yaml`."""
+    return yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def known(workflow: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings that the workflow knows."""
+    own = yaml.safe_load((ROOT / "configs" / f"{workflow}.yaml").read_text(encoding="utf-8"))
+    return {key: value for key, value in settings.items() if key in own or "::" in key}
+
+
+def run(workflow: str, settings: Mapping[str, Any], *, run_id: str = "run") -> Any:
+    """Run `configs/<workflow>.yaml` with `settings`; returns the workflow."""
+    base = {"bundle_root": str(ROOT), "progress": False, "threads": 1}
+    path = str(ROOT / "configs" / f"{workflow}.yaml")
+    return run_workflow([path], run_id=run_id, overrides=known(workflow, {**base, **settings}))
+
+
+def train(folder: Path, name: str, settings: Mapping[str, Any]) -> Path:
+    """Train one model to `folder/<name>.pt`; what is there already is taken as it is."""
+    fold = settings.get("fold", -1)
+    path = folder / (f"{name}.pt" if fold < 0 else f"model_fold{fold}.pt")
+    if not path.is_file():
+        own = {"model_dir": str(folder), "model_name": f"{name}.pt", "output_dir": str(folder / f"run_{path.stem}")}
+        run("train", {**settings, **own}, run_id="single")
+    return path
+
+
+def unlearn(folder: Path, settings: Mapping[str, Any], *, restore: bool = True) -> dict[str, Any]:
+    """Forget, restore and evaluate in `folder`; the metrics, with cost and progress."""
+    own = {**settings, "output_dir": str(folder)}
+    if not (folder / "release" / "metrics.json").is_file():
+        for step in ("forget", "restore", "evaluate") if restore else ("forget", "evaluate"):
+            run(step, own)
+    metrics = read(folder / "release" / "metrics.json")
+    metrics["cost"] = read(folder / "release" / "timing.json")
+    metrics["phases"] = {key: value for key, value in read(folder / "private" / "state.json").items() if key != "state"}
+    return metrics
+
+
+def evaluate(folder: Path, student: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of weights that no forgetting made: a control."""
+    if not (folder / "release" / "metrics.json").is_file():
+        run("evaluate", {**settings, "output_dir": str(folder), "student_path": str(student), "overlays": 0})
+    return read(folder / "release" / "metrics.json")
+
+
+def read(path: Path) -> Any:
+    """Content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def save(name: str, content: Any) -> None:
+    """Write `docs/results/<name>.json`, floats rounded to four places."""
+    write_json(RESULTS / f"{name}.json", rounded(content))
+
+
+def rounded(content: Any) -> Any:
+    """The same with floats of four places."""
+    if isinstance(content, float):
+        return round(content, 4)
+    if isinstance(content, Mapping):
+        return {str(key): rounded(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [rounded(value) for value in content]
+    return content
+
+
+def means(metrics: Mapping[str, Any], model: str, name: str) -> dict[str, float]:
+    """One measure of one model on every set."""
+    return {part: found[name]["mean"] for part, found in metrics[model].items() if name in found}
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, standard deviation and the values themselves."""
+    array = np.asarray(values, dtype=float)
+    deviation = float(array.std(ddof=1)) if len(array) > 1 else None
+    return {"mean": float(array.mean()), "sd": deviation, "values": array.tolist()}
+
+
+def cpu() -> Arithmetic:
+    """One thread of the CPU, float32."""
+    torch.set_num_threads(1)
+    return Arithmetic(device="cpu")
