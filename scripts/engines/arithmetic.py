@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -26,6 +27,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether bf16 runs in hardware there; emulated it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class Arithmetic:
     """Device, bf16 autocast and memory format of every forward pass.
 
@@ -36,7 +44,9 @@ class Arithmetic:
         self, *, device: str = "auto", amp: bool = False, channels_last: bool = False, threads: int = 0
     ) -> None:
         self.device = pick_device(device)
-        self.amp = bool(amp)
+        self.amp = bool(amp) and has_bf16(self.device)
+        if amp and not self.amp:
+            warnings.warn(f"amp: {self.device} has no bf16 arithmetic; going on in float32", stacklevel=2)
         self.channels_last = bool(channels_last)
         if threads:
             # Gradients differ in their last bits between thread counts: pinned, a resumed run is bit-equal.
