@@ -56,9 +56,7 @@ class Bench:
         loaders = self.loaders()
         values = {"goal": "unlearn", "bound": 0.5, "reference": None, "teacher": self.teacher} | settings
         forget, selection = loaders.evaluation("forget"), loaders.evaluation("selection")
-        return build_criterion(
-            forget=forget, selection=selection, task=self.task, arithmetic=self.arithmetic, **values
-        )
+        return build_criterion(forget=forget, selection=selection, task=self.task, arithmetic=self.arithmetic, **values)
 
 
 def _tiny_network(seed: int) -> Any:

@@ -1,0 +1,65 @@
+"""Scores and measures of class logits against definitions and scikit-learn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sklearn.metrics import log_loss, recall_score, roc_auc_score
+
+from scripts.tasks import build_task
+
+TASK = build_task("classification")
+
+
+def noisy(classes: int = 3, *, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    label = torch.arange(count) % classes
+    logits = torch.randn(count, classes, generator=generator)
+    return logits + 1.5 * torch.nn.functional.one_hot(label, classes), label
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_score_is_the_log_odds_of_the_true_class(classes: int) -> None:
+    logits, label = noisy(classes)
+    p = logits.double().softmax(1).gather(1, label[:, None])[:, 0]
+    assert torch.allclose(TASK.score(logits, label).double(), torch.log(p / (1 - p)), atol=1e-5)
+
+
+def test_score_is_clipped_where_probabilities_saturate() -> None:
+    logits = torch.tensor([[500.0, 0.0, 0.0], [-500.0, 0.0, 0.0]])
+    assert TASK.score(logits, torch.tensor([0, 0])).tolist() == [8, -8]
+
+
+def test_labels_may_come_as_a_column() -> None:
+    logits, label = noisy()
+    assert torch.equal(TASK.score(logits, label[:, None]), TASK.score(logits, label))
+
+
+def test_measures_of_each_image() -> None:
+    logits, label = noisy()
+    found = TASK.measure(logits, label)
+    assert set(found) == set(TASK.measures)
+    assert found["accuracy"].tolist() == [float(a == b) for a, b in zip(logits.argmax(1), label, strict=True)]
+    expected = log_loss(label.numpy(), logits.double().softmax(1).numpy())
+    assert found["cross_entropy"].mean().item() == pytest.approx(expected, rel=1e-5)
+    assert torch.equal(TASK.prediction(logits), logits.argmax(1))
+
+
+def test_measures_of_the_set() -> None:
+    logits, label = noisy()
+    found = TASK.summary([label[:17], label[17:]], [logits[:17], logits[17:]])
+    p = logits.softmax(1).numpy()
+    assert found["auc"] == pytest.approx(roc_auc_score(label.numpy(), p, multi_class="ovr", average="macro"))
+    recalls = recall_score(label.numpy(), p.argmax(1), average=None)
+    assert [found[f"sensitivity_{i}"] for i in range(3)] == pytest.approx(recalls.tolist())
+
+
+def test_classes_that_do_not_occur_are_left_out() -> None:
+    logits, label = noisy()
+    some = label < 2
+    found = TASK.summary([label[some]], [logits[some]])
+    p = logits[some].softmax(1).numpy()
+    areas = [roc_auc_score((label[some] == i).numpy(), p[:, i]) for i in range(2)]
+    assert found["auc"] == pytest.approx(sum(areas) / 2) and "sensitivity_2" not in found
+    alone = label == 0
+    assert set(TASK.summary([label[alone]], [logits[alone]])) == {"sensitivity_0"}

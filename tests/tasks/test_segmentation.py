@@ -1,0 +1,144 @@
+"""Overlap, distances and membership score of masks against counts by hand and independent implementations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import binary_dilation, binary_erosion
+from sklearn.metrics import f1_score, jaccard_score, recall_score
+
+from scripts.tasks import build_task
+from scripts.tasks.segmentation import boundary_band
+
+TASK = build_task("segmentation")
+
+
+def logits_of(mask: torch.Tensor) -> torch.Tensor:
+    return mask * 6.0 - 3.0
+
+
+def square(top: int, left: int, *, side: int = 10, size: int = 32, dims: int = 2) -> torch.Tensor:
+    mask = torch.zeros(1, 1, *[size] * dims)
+    mask[(0, 0, slice(top, top + side), slice(left, left + side), *[slice(5, 15)] * (dims - 2))] = 1
+    return mask
+
+
+def noisy(seed: int = 0, *, shape: tuple[int, ...] = (5, 1, 12, 12)) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator) * 4, (torch.rand(shape, generator=generator) > 0.6).float()
+
+
+def slow_score(logits: np.ndarray, label: np.ndarray) -> float:
+    """The score of one image, pixel by pixel."""
+    structure = np.ones((5,) * label.ndim)
+    grown, shrunk = binary_dilation(label, structure), binary_erosion(label, structure, border_value=1)
+    parts: dict[str, list[float]] = {"foreground": [], "background": [], "band": []}
+    for pixel in np.ndindex(label.shape):
+        p = 1 / (1 + np.exp(-logits[pixel]))
+        q = p if label[pixel] else 1 - p
+        value = float(np.clip(np.log(q / (1 - q)), -8, 8))
+        parts["foreground" if label[pixel] else "background"].append(value)
+        if grown[pixel] and not shrunk[pixel]:
+            parts["band"].append(value)
+    means = [np.mean(values) for values in parts.values() if values]
+    return float(np.mean(means))
+
+
+def test_counts_by_hand() -> None:
+    true, predicted = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    true[0, 0, 0, :4] = 1  # four pixels
+    predicted[0, 0, :2, :3] = 1  # six, three of them true
+    found = TASK.measure(logits_of(predicted), true, surface=False)
+    assert found["iou"].item() == pytest.approx(3 / 7)
+    assert found["dice"].item() == pytest.approx(6 / 10)
+    assert found["false_negative_rate"].item() == pytest.approx(1 / 4)
+    assert found["empty_mask"].item() == 0
+    assert set(found) == set(TASK.measures) - {"hd95", "nsd"}
+
+
+def test_overlap_is_that_of_scikit_learn() -> None:
+    logits, label = noisy()
+    found = TASK.measure(logits, label, surface=False)
+    for i in range(len(logits)):
+        true, predicted = label[i].flatten().numpy() > 0.5, logits[i].flatten().numpy() > 0
+        assert found["iou"][i].item() == pytest.approx(jaccard_score(true, predicted))
+        assert found["dice"][i].item() == pytest.approx(f1_score(true, predicted))
+        assert found["false_negative_rate"][i].item() == pytest.approx(1 - recall_score(true, predicted))
+
+
+def test_empty_masks() -> None:
+    empty, full = torch.zeros(1, 1, 8, 8), square(2, 2, side=4, size=8)
+    true, predicted = torch.cat([empty, empty, full]), torch.cat([empty, full, empty])
+    found = TASK.measure(logits_of(predicted), true)
+    diagonal = float(np.hypot(8, 8))
+    assert found["iou"].tolist() == found["dice"].tolist() == found["nsd"].tolist() == [1, 0, 0]
+    assert found["hd95"].tolist() == pytest.approx([0, diagonal, diagonal])
+    assert found["empty_mask"].tolist() == [1, 0, 1]
+    assert found["false_negative_rate"][:2].isnan().all() and found["false_negative_rate"][2] == 1
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("moved", [0, 1, 3])
+def test_surface_distances_of_a_moved_square(moved: int, dims: int) -> None:
+    found = TASK.measure(logits_of(square(5 + moved, 5, dims=dims, size=24)), square(5, 5, dims=dims, size=24))
+    # The two edges across the movement are all `moved` pixels off; the others lie on top of each other.
+    assert found["hd95"].item() == pytest.approx(moved, abs=1e-6)
+    if moved <= 1:
+        assert found["nsd"].item() == pytest.approx(1)
+    else:
+        assert 0.4 < found["nsd"].item() < 0.9
+
+
+def test_surface_dice_of_a_far_square_is_zero() -> None:
+    assert TASK.measure(logits_of(square(1, 1, side=5)), square(20, 20, side=5))["nsd"].item() == 0
+
+
+def test_prediction_is_half_probability() -> None:
+    assert TASK.prediction(torch.tensor([-1.0, 0.0, 1e-6])).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 12, 12), (2, 1, 8, 8, 8)])
+def test_score_is_that_of_a_slow_implementation(shape: tuple[int, ...]) -> None:
+    logits, _ = noisy(1, shape=shape)
+    label = torch.zeros(shape)
+    label[:, :, 2:6, 3:8] = 1
+    found = TASK.score(logits, label)
+    for i in range(len(logits)):
+        own = slow_score(logits[i, 0].double().numpy(), label[i, 0].numpy() > 0.5)
+        assert found[i].item() == pytest.approx(own, abs=1e-4)
+
+
+def test_score_is_clipped_and_high_for_members() -> None:
+    label = square(5, 5)
+    assert TASK.score(label * 200 - 100, label).item() == pytest.approx(8)
+    assert TASK.score(100 - label * 200, label).item() == pytest.approx(-8)
+
+
+def test_parts_that_are_empty_are_left_out_of_the_score() -> None:
+    logits, _ = noisy(2, shape=(1, 1, 8, 8))
+    for label in (torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)):
+        own = slow_score(logits[0, 0].double().numpy(), label[0, 0].numpy() > 0.5)
+        assert TASK.score(logits, label).item() == pytest.approx(own, abs=1e-4)
+
+
+def test_order_of_the_images_does_not_matter() -> None:
+    logits, label = noisy(3)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    assert torch.equal(TASK.score(logits, label)[order], TASK.score(logits[order], label[order]))
+
+
+def test_half_precision_is_scored_in_single() -> None:
+    logits, label = noisy(4)
+    found = TASK.score(logits.bfloat16(), label)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, TASK.score(logits.bfloat16().float(), label))
+
+
+def test_band_is_two_pixels_either_side() -> None:
+    band = boundary_band(square(10, 10))[0, 0]
+    assert band[15].nonzero().flatten().tolist() == [8, 9, 10, 11, 18, 19, 20, 21]
+
+
+def test_no_measure_of_a_set_as_a_whole() -> None:
+    assert TASK.summary([torch.zeros(1)], [torch.zeros(1)]) == {}
