@@ -1,0 +1,52 @@
+"""Sets of a cohort as loaders; each image is prepared once."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from monai.transforms import RandShiftIntensityd
+
+from scripts.data.alternating import AlternatingLoader
+from scripts.data.joint import JointLoader
+
+
+def ids(loader) -> list[str]:
+    return [image_id for batch in loader for image_id in batch["image_id"]]
+
+
+def test_evaluation_is_the_set_in_its_order(bench) -> None:
+    loaders = bench.loaders()
+    for name in ("forget", "retain", "selection", "validation", "test"):
+        assert ids(loaders.evaluation(name)) == [record["image_id"] for record in bench.cohort.named(name)]
+
+
+def test_each_image_is_prepared_once(bench) -> None:
+    loaders = bench.loaders(augment=[RandShiftIntensityd("image", offsets=1.0, prob=1.0)])
+    assert loaders.dataset("forget") is loaders.dataset("forget")
+    training = loaders.training(["forget"])["forget"]
+    assert training.base is loaders.dataset("forget").base
+    plain = loaders.dataset("forget")[0]["image"]
+    assert not torch.equal(training[0]["image"], plain)  # augmented
+    assert torch.equal(loaders.dataset("forget")[0]["image"], plain)  # and the evaluation is not
+
+
+def test_a_sample_is_a_batch_of_one(bench) -> None:
+    assert bench.loaders().sample("forget").shape == (1, 1, 32, 32)
+
+
+def test_joint_leaves_out_what_is_not_asked_for_or_empty(bench) -> None:
+    assert not bench.cohort.guard
+    batch = next(iter(bench.loaders().joint(forget=2, retain=3, guard=4, steps=5)))
+    assert {name: len(part["image_id"]) for name, part in batch.items()} == {"forget": 2, "retain": 3}
+    assert set(next(iter(bench.loaders().joint(forget=0, retain=3, guard=0, steps=5)))) == {"retain"}
+
+
+@pytest.mark.parametrize(("schedule", "kind"), [("joint", JointLoader), ("released", AlternatingLoader)])
+def test_the_schedule_chooses_the_loader(bench, schedule: str, kind: type) -> None:
+    recipe = SimpleNamespace(schedule=schedule, forget_batch=2, retain_batch=8, guard_batch=0, steps_per_round=7)
+    loader = bench.loaders().for_recipe(recipe)
+    retain, forget = len(bench.cohort.retain), len(bench.cohort.forget)
+    assert isinstance(loader, kind)
+    assert len(loader) == (7 if schedule == "joint" else -(-retain // 8) + -(-forget // 2))

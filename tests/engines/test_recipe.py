@@ -1,0 +1,75 @@
+"""What follows from goal, schedule and task, and what a config may say against it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from scripts.engines.recipe import Recipe, build_recipe
+from scripts.errors import InputError
+from scripts.objectives.registry import FORGET, RETAIN
+
+CASES = [
+    (goal, schedule, task)
+    for goal in ("unlearn", "suppress")
+    for schedule in ("joint", "released")
+    for task in ("segmentation", "classification")
+]
+
+
+def recipe(**given: Any) -> Recipe:
+    return build_recipe(**{"goal": "unlearn", "schedule": "joint", "task": "segmentation"} | given)
+
+
+@pytest.mark.parametrize(("goal", "schedule", "task"), CASES)
+def test_every_combination_can_be_built(goal: str, schedule: str, task: str) -> None:
+    found = recipe(goal=goal, schedule=schedule, task=task)
+    assert (found.goal, found.schedule) == (goal, schedule)
+    FORGET[found.forget_objective](task=task), RETAIN[found.retain_objective](task=task)
+    assert 1 <= found.min_rounds <= found.max_rounds
+
+
+def test_unlearning_asks_the_fold_teachers_unless_told_otherwise() -> None:
+    assert recipe().needs_reference and recipe().forget_objective == "reference"
+    assert not recipe(reference="none").needs_reference
+    assert recipe(reference="none").forget_objective == "noisy_label"
+    assert not recipe(goal="suppress").needs_reference
+    assert not recipe(forget_objective="entropy").needs_reference
+
+
+def test_released_schedule_as_published() -> None:
+    found = recipe(schedule="released")
+    assert (found.scope, found.rank, found.alpha, found.dropout) == ("all", 8, 32.0, 0.05)
+    assert (found.learning_rate, found.forget_batch, found.retain_batch, found.max_rounds) == (1e-4, 64, 64, 15)
+    assert (found.forget_objective, found.retain_objective) == ("background", "supervised_distillation")
+    assert not found.bisect and found.stop_at == math.inf and found.min_rounds == found.max_rounds
+    classes = recipe(schedule="released", task="classification")
+    assert (classes.forget_objective, classes.forget_batch, classes.max_rounds) == ("entropy", 16, 30)
+    # One released method for both goals.
+    assert recipe(goal="suppress", schedule="released") == Recipe(**{**vars(found), "goal": "suppress"})
+
+
+def test_config_stands_above_the_defaults() -> None:
+    found = recipe(rank=3, learning_rate=None, bisect=False, scope="head", forget_weight=0.0)
+    assert (found.rank, found.bisect, found.scope, found.forget_weight) == (3, False, "head", 0.0)
+    assert found.learning_rate == recipe().learning_rate
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"goal": "forget"}, "goal: 'forget' is not one of unlearn, suppress"),
+        ({"schedule": "both"}, "schedule: 'both' is not one of joint, released"),
+        ({"reference": "mean"}, "reference: 'mean' is not one of fold, none"),
+        ({"rank": 0}, "rank: 0 is not a positive number"),
+        ({"forget_batch": -1}, "forget_batch: -1 is not a positive number"),
+        ({"max_rounds": 0}, "max_rounds: 0 is not a positive number"),
+        ({"rnak": 8}, "recipe: unknown settings rnak; allowed: alpha, "),
+    ],
+)
+def test_values_that_are_not_allowed(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        recipe(**given)
+    assert text in str(caught.value)
