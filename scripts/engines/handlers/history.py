@@ -44,7 +44,9 @@ class History:
         """Sum what an iteration put out: a dict of scalar losses."""
         for name, value in engine.state.output.items():
             if getattr(value, "numel", lambda: 1)() == 1:
-                self.sums[name] = self.sums.get(name, 0.0) + float(value)
+                # MONAI's keys are enums: a checkpoint that is to load with weights_only holds plain strings.
+                key = str(getattr(name, "value", name))
+                self.sums[key] = self.sums.get(key, 0.0) + float(value)
         self.steps += 1
 
     def close_epoch(self, engine: Engine) -> None:
