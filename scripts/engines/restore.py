@@ -56,7 +56,7 @@ class KeepBestHead:
 
     Args:
         drift: change of the forgetting progress that is accepted.
-        patience: epochs without a better head before the end.
+        patience: epochs without a better head before the end; 0 never ends early.
     """
 
     def __init__(self, *, criterion: Criterion, student: Student, drift: float, patience: int) -> None:
@@ -89,7 +89,7 @@ class KeepBestHead:
             self.best, self.state, self.waited = found, self._copy(), 0
         else:
             self.waited += 1
-        if self.waited >= self.patience:
+        if self.patience and self.waited >= self.patience:
             engine.terminate()
 
     def finish(self, engine: Engine) -> None:
