@@ -1,0 +1,124 @@
+"""Each forget patient is answered by the teacher of its own fold, in the calibration of the teacher."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from scripts.data.datasets import AugmentedDataset, EpochLoader
+from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.predict import predict
+from scripts.engines.reference import FoldReference, calibration, load_fold_reference
+from scripts.errors import InputError
+from scripts.student.teacher import load_teacher
+from scripts.tasks import build_task
+
+CPU = Arithmetic(device="cpu")
+CLASSES = build_task("classification")
+
+
+class Times(nn.Module):
+    """Logits are the image, times a constant: every score can be chosen."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image * self.factor
+
+
+def items(*margins: float, patients: str) -> EpochLoader:
+    """Classification images whose score under `Times(k)` is k * margin."""
+    data = [
+        {"image": torch.tensor([margin, 0.0]), "label": torch.tensor(0), "image_id": f"{i}", "patient_id": patient}
+        for i, (margin, patient) in enumerate(zip(margins, patients, strict=True))
+    ]
+    return EpochLoader(AugmentedDataset(data), batch_size=2)
+
+
+def reference(folds: dict[str, int]) -> FoldReference:
+    networks = {0: Times(1.0), 1: Times(-10.0)}
+    return FoldReference(networks=networks, factors={0: 0.5, 1: 2.0}, folds=folds, arithmetic=CPU)
+
+
+def load(bench, **settings):
+    values = {
+        "cohort": bench.cohort,
+        "network": bench.network(),
+        "teacher": bench.teacher,
+        "model_dir": bench.model_dir,
+        "selection": bench.loaders().evaluation("selection"),
+        "task": bench.task,
+        "arithmetic": CPU,
+    }
+    return load_fold_reference(**values | settings)
+
+
+def test_each_row_by_the_teacher_of_its_patient() -> None:
+    images = torch.arange(8.0).reshape(4, 2)
+    found = reference({"a": 0, "b": 1, "c": 0}).logits({"image": images, "patient_id": ["b", "a", "c", "b"]})
+    assert torch.equal(found, images * torch.tensor([-20.0, 0.5, 0.5, -20.0])[:, None])
+
+
+def test_targets_carry_no_gradient() -> None:
+    images = torch.ones(1, 2, requires_grad=True)
+    assert not reference({"a": 0}).logits({"image": images, "patient_id": ["a"]}).requires_grad
+
+
+def test_level_is_corrected_by_each_folds_own_selection_score() -> None:
+    # a is asked of k = 0.5 and b of k = -20; the level is the mean over patients, not over images.
+    forget = items(2.0, 4.0, 0.1, patients="aab")
+    selection = items(1.0, 0.2, patients="xy")
+    a = 0.5 * 3.0 - 0.5 * 0.6
+    b = -20 * 0.1 - (-8 - 4.0) / 2  # the first is clipped at -8
+    found = reference({"a": 0, "b": 1}).level(forget=forget, selection=selection, task=CLASSES)
+    assert found == pytest.approx((a + b) / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "fold", "factor"),
+    [(2.0, 1.6, 1.25), (1.0, 10.0, 1 / 3), (10.0, 1.0, 3.0), (2.0, 0.0, 1.0), (2.0, -1.0, 1.0), (-1.0, 2.0, 1.0)],
+)
+def test_calibration_and_its_bounds(teacher: float, fold: float, factor: float) -> None:
+    assert calibration(teacher, fold) == pytest.approx(factor)
+
+
+def test_fold_teachers_from_disk(bench) -> None:
+    found = load(bench)
+    assert found is not None and set(found.networks) == {0, 1}
+    assert found.folds == {record["patient_id"]: bench.cohort.fold_of(record) for record in bench.cohort.forget}
+    batch = next(iter(bench.loaders().evaluation("forget")))
+    logits = found.logits(batch)
+    selection = bench.loaders().evaluation("selection")
+    own = predict(bench.teacher, selection, task=bench.task, arithmetic=CPU).mean("score")
+    for row, patient in enumerate(batch["patient_id"]):
+        fold = bench.cohort.folds[patient]
+        network = load_teacher(bench.network(), bench.model_dir / f"model_fold{fold}.pt")
+        factor = own / predict(network, selection, task=bench.task, arithmetic=CPU).mean("score")
+        assert 1 / 3 < factor < 3
+        with torch.no_grad():
+            expected = network(batch["image"][row : row + 1])[0] * factor
+        assert torch.allclose(logits[row], expected, atol=1e-4)
+
+
+def test_only_the_folds_that_are_needed_are_read(bench, tmp_path: Path) -> None:
+    one = bench.cohort.forget[:1]
+    fold = bench.cohort.fold_of(one[0])
+    shutil.copy(bench.model_dir / f"model_fold{fold}.pt", tmp_path)
+    found = load(bench, cohort=dataclasses.replace(bench.cohort, forget=one), model_dir=tmp_path)
+    assert found is not None and set(found.networks) == {fold}
+
+
+def test_missing_fold_teacher(bench, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model_fold0\.pt: no fold teacher for the patients to forget.*--folds K"):
+        load(bench, model_dir=tmp_path)
+
+
+def test_no_reference_where_none_is_wanted(bench, tmp_path: Path) -> None:
+    assert load(bench, model_dir=tmp_path, wanted=False) is None
