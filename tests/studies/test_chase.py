@@ -19,11 +19,13 @@ SEEDS = (1,)
 HUMAN_CEILING = 0.777  # mean Dice of the two observers, docs/RESULTS.md
 # Fixed epochs, no checkpoint selection: original and retrained model are a pair (VERIFICATION.md).
 PAIRED = {**common.overlay("chase"), "select": "last"}
+# A teacher trained as one should, and one that knows its training images by heart: there is more to forget.
+TEACHERS = {"augmented": {}, "overfitted": {"augment": "none", "epochs": 200}}
 
 
-def settings_of(data_root: Callable[[str], Path]) -> dict[str, Any]:
+def settings_of(data_root: Callable[[str], Path], teacher: str) -> dict[str, Any]:
     """The overlay on the data at hand."""
-    return {**PAIRED, "dataset_dir": str(data_root("CHASEDB1"))}
+    return {**PAIRED, **TEACHERS[teacher], "dataset_dir": str(data_root("CHASEDB1"))}
 
 
 def children(data_root: Callable[[str], Path]) -> list[str]:
@@ -43,9 +45,10 @@ def write_request(path: Path, ids: list[str]) -> str:
 
 @pytest.mark.study
 @pytest.mark.parametrize("seed", SEEDS)
-def test_requests(seed: int, data_root: Callable[[str], Path]) -> None:
-    settings = settings_of(data_root)
-    folder = common.WORK / "chase" / f"seed{seed}"
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_requests(teacher: str, seed: int, data_root: Callable[[str], Path]) -> None:
+    settings = settings_of(data_root, teacher)
+    folder = common.WORK / "chase" / f"{teacher}_seed{seed}"
     pair = children(data_root)
     requests = {
         "one_child": write_request(folder / "one_child.csv", pair[:1]),
@@ -54,7 +57,7 @@ def test_requests(seed: int, data_root: Callable[[str], Path]) -> None:
     common.train(folder, "model", {**settings, "seed": seed})
     # The reference has a seed of its own: it must not share the original's initial weights.
     common.train(folder, "fold", {**settings, "seed": 100 + seed, "fold": 0})
-    result: dict[str, Any] = {"seed": seed, "human_ceiling_dice": HUMAN_CEILING}
+    result: dict[str, Any] = {"seed": seed, "teacher": teacher, "human_ceiling_dice": HUMAN_CEILING}
     for name, request in requests.items():
         retrained = common.train(folder / name, "retrained", {**settings, "seed": seed, "request": request})
         own = {**settings, "model_dir": str(folder), "seed": seed, "request": request}
@@ -67,5 +70,5 @@ def test_requests(seed: int, data_root: Callable[[str], Path]) -> None:
         result[name]["phases"] = metrics["phases"]
         result[name]["cost"] = metrics["cost"]
         result[name]["training"] = common.read(folder / "run_model" / "release" / "timing.json")
-    common.save(f"chase/seed{seed}", result)
+    common.save(f"chase/{teacher}_seed{seed}", result)
     assert result["one_child"]["dice"]["teacher"]["test"] > 0.6

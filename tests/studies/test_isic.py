@@ -1,0 +1,75 @@
+"""ISIC 2018 segmentation: unlearn and suppress a tenth of the lesions, suppress one diagnosis.
+
+    make study STUDY=isic
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.studies import common
+
+SEEDS = (1, 2, 3)
+# Fixed epochs, no checkpoint selection: original and retrained model are a pair (VERIFICATION.md).
+PAIRED = {**common.overlay("isic"), "select": "last", "surface": False}
+TENTH = {"forget_ratio": 0.1}
+MEASURES = ("iou", "dice", "score", "false_negative_rate", "empty_mask")
+
+
+def settings_of(data_root: Callable[[str], Path], seed: int) -> dict[str, Any]:
+    """The overlay on the data at hand."""
+    return {**PAIRED, "dataset_dir": str(data_root("ISIC2018_256")), "seed": seed}
+
+
+def outcome(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a run."""
+    models = [name for name in ("teacher", "student", "retrained") if name in metrics]
+    found: dict[str, Any] = {
+        measure: {model: common.means(metrics, model, measure) for model in models} for measure in MEASURES
+    }
+    sizes = {part: value["n_images"] for part, value in metrics["teacher"].items()}
+    return {**found, "images": sizes, **{key: metrics[key] for key in ("forgetting", "phases", "cost")}}
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("seed", SEEDS)
+def test_unlearn_a_tenth(seed: int, data_root: Callable[[str], Path]) -> None:
+    settings = settings_of(data_root, seed)
+    folder = common.WORK / "isic" / f"seed{seed}"
+    common.train(folder, "model", settings)
+    retrained = common.train(folder, "retrained", {**settings, **TENTH})
+    own = {**settings, **TENTH, "model_dir": str(folder), "reference": "none", "retrained_path": str(retrained)}
+    metrics = common.unlearn(folder / "unlearn", own)
+    common.save(f"isic/unlearn_seed{seed}", {"seed": seed, **outcome(metrics)})
+    assert metrics["teacher"]["validation"]["iou"]["mean"] > 0.7
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("seed", SEEDS)
+def test_suppress_a_tenth(seed: int, data_root: Callable[[str], Path]) -> None:
+    settings = settings_of(data_root, seed)
+    folder = common.WORK / "isic" / f"seed{seed}"
+    common.train(folder, "model", settings)
+    own = {**settings, **TENTH, "model_dir": str(folder), "goal": "suppress"}
+    metrics = common.unlearn(folder / "suppress", own)
+    common.save(f"isic/suppress_seed{seed}", {"seed": seed, **outcome(metrics)})
+    assert metrics["student"]["forget"]["iou"]["mean"] < metrics["teacher"]["forget"]["iou"]["mean"]
+
+
+@pytest.mark.study
+def test_suppress_a_diagnosis(data_root: Callable[[str], Path]) -> None:
+    settings = settings_of(data_root, 1)
+    folder = common.WORK / "isic" / "seed1"
+    common.train(folder, "model", settings)
+    request = folder / "bkl.csv"
+    request.write_text(
+        "request_id,level,id,requested_on,ground\nbkl,class,BKL,2026-11-02,faulty_labels\n", encoding="utf-8"
+    )
+    own = {**settings, "model_dir": str(folder), "goal": "suppress", "request": str(request)}
+    metrics = common.unlearn(folder / "suppress_bkl", own)
+    common.save("isic/suppress_bkl", {"seed": 1, **outcome(metrics)})
+    assert metrics["student"]["forget"]["iou"]["mean"] < metrics["teacher"]["forget"]["iou"]["mean"]
