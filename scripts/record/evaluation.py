@@ -94,7 +94,7 @@ class Evaluation:
     def _class_parts(self) -> dict[str, AugmentedDataset]:
         cohort = self.loaders.cohort
         classes = {record.get("diagnosis") for record in cohort.forget}
-        if cohort.resolution.get("level") != "class":
+        if (cohort.resolution.get("request") or {}).get("level") != "class":
             return {}
         parts: dict[str, AugmentedDataset] = {}
         for name in ("validation", "test"):
