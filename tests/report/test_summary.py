@@ -1,0 +1,69 @@
+"""One screen of figures, free of ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.files import write_json
+from scripts.record.run_folder import RunFolder
+from scripts.report.summary import Summary
+
+
+def entry(iou: float, *, patients: int = 3) -> dict[str, Any]:
+    mean = {"mean": iou, "low": iou, "high": iou}
+    undefined = {"mean": None, "low": None, "high": None}
+    return {"iou": mean, "dice": mean, "false_negative_rate": undefined, "hd95": mean, "n_patients": patients}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    made = RunFolder(output_dir=tmp_path / "run", log=False)
+    metrics = {
+        "teacher": {"forget": entry(0.9, patients=2), "test": entry(0.5)},
+        "student": {"forget": entry(0.625, patients=2), "test": entry(0.49)},
+        "forgetting": {"corrected_score_teacher": 1.25, "corrected_score_student": 0.125, "forgotten_fraction": 0.875},
+    }
+    write_json(made.metrics, metrics)
+    write_json(made.timing, {"forget": {"wall_seconds": 12.34, "steps": 80}, "evaluate": {"wall_seconds": 1.0}})
+    made.note(state="trial", forget={"rounds": 4, "progress": 0.98, "adapter_scale": 0.9})
+    write_json(made.resolution, {"patients": {"forget": ["patient-77"]}})
+    return made
+
+
+def lines(folder: RunFolder, *, dataset_name: str = "phantom") -> list[str]:
+    return Summary(folder=folder, goal="unlearn", dataset_name=dataset_name).lines()
+
+
+def test_figures_of_both_models_side_by_side(folder: RunFolder) -> None:
+    (row,) = [line for line in lines(folder) if line.startswith("forget ")]
+    assert row.split() == ["forget", "2", "0.900", "0.625", "0.900", "0.625", "-", "-"]
+    heads = [line for line in lines(folder) if "teacher" in line and "student" in line]
+    assert heads[0].split()[:2] == ["teacher", "student"]
+
+
+def test_forgetting_and_cost(folder: RunFolder) -> None:
+    text = "\n".join(lines(folder))
+    assert "progress 0.980 of the way from the teacher to the goal in 4 rounds, adapter scale 0.900" in text
+    assert "forget minus validation, nats: student 0.125, teacher 1.250" in text
+    assert "FF          0.875" in text and "forget 12.3 s (80 steps)" in text and "evaluate" not in text
+
+
+def test_state_and_synthetic_data_are_said(folder: RunFolder) -> None:
+    assert "data: phantom (synthetic data)   state: trial, not erased" in "\n".join(lines(folder))
+    assert "(synthetic data)" not in "\n".join(lines(folder, dataset_name="chase"))
+
+
+def test_no_ids(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    Summary(folder=folder, goal="unlearn", dataset_name="phantom").show()
+    shown = capsys.readouterr().out
+    assert "patient-77" not in shown and str(folder.student) in shown
+
+
+def test_without_forgetting_and_cost_there_is_still_the_table(tmp_path: Path) -> None:
+    made = RunFolder(output_dir=tmp_path / "run", log=False)
+    write_json(made.metrics, {"teacher": {"test": entry(0.5)}, "forgetting": {}})
+    text = "\n".join(lines(made))
+    assert "0.500" in text and not [line for line in text.splitlines() if line.startswith(("FF", "cost", "forgetting"))]
