@@ -8,6 +8,8 @@ TORCH ?= cpu
 ARGS ?=
 # test processes
 JOBS ?= 2
+# which long measurement: phantom, chase, isic, isic_classification
+STUDY ?= phantom
 
 VENV := .venv
 
@@ -18,11 +20,12 @@ PIPGET = $(PIP) install --quiet --retries 1 --timeout 20
 RUN    = $(VENV)/bin/python -W "ignore:parsing config_file:UserWarning" -m monai.bundle run
 THREADS = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help forget test lint format coverage clean distclean
+.PHONY: help forget test lint format coverage study clean distclean
 help:
 	@echo "make forget    forget, restore and evaluate on the embedded default; prints a summary"
 	@echo "make test      lint, types, tests, coverage of scripts/"
 	@echo "make lint | format | coverage | clean | distclean"
+	@echo "make study     a measurement of docs/RESULTS.md: STUDY=phantom | chase | isic | isic_classification"
 	@echo "settings       PYTHON=$(PYTHON) TORCH=$(TORCH) JOBS=$(JOBS) ARGS=\"$(ARGS)\""
 
 forget: $(VENV)/.installed
@@ -42,6 +45,11 @@ format: $(VENV)/.installed-dev
 
 coverage: $(VENV)/.installed-dev
 	$(THREADS) $(VENV)/bin/python -m pytest -n $(JOBS) --cov=scripts --cov-report=html:build/coverage $(ARGS)
+
+# Minutes to an hour each; goes on where it was interrupted. UNLEARN_DATA names the folder of the real data sets.
+study: $(VENV)/.installed-dev
+	$(THREADS) $(VENV)/bin/python -m pytest tests/studies/test_$(STUDY).py -m study -q $(ARGS)
+	$(VENV)/bin/python -m tests.studies.tables
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

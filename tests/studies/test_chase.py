@@ -1,6 +1,6 @@
 """CHASE_DB1: the teacher beside the human ceiling, and requests for one child and for two.
 
-    make study STUDY=chase
+make study STUDY=chase
 """
 
 from __future__ import annotations

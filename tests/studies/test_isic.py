@@ -1,6 +1,6 @@
 """ISIC 2018 segmentation: unlearn and suppress a tenth of the lesions, suppress one diagnosis.
 
-    make study STUDY=isic
+make study STUDY=isic
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ISIC diagnosis in three classes: unlearn a tenth of the images, beside a retrained model.
 
-    make study STUDY=isic_classification
+make study STUDY=isic_classification
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""The tables of docs/RESULTS.md, printed from docs/results/: `python -m tests.studies.tables`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tests.studies.common import RESULTS, read
+
+SETS = ("forget", "retain", "validation", "test")
+VIEWS = ("forget_flip_h", "forget_flip_v", "forget_jitter", "forget_jpeg")
+
+
+def results(pattern: str) -> list[dict[str, Any]]:
+    """Result files that match, in order."""
+    return [read(path) for path in sorted(RESULTS.glob(pattern))]
+
+
+def number(value: Any) -> str:
+    """Three places; a dash for what was not measured."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def minutes(found: dict[str, Any], *phases: str) -> str:
+    """CPU seconds of phases."""
+    return f"{sum(found['cost'][phase]['cpu_seconds'] for phase in phases if phase in found['cost']):.0f}"
+
+
+def phantom() -> str:
+    """FF_true per seed, controls beside."""
+    rows = []
+    for found in results("phantom/seed*.json"):
+        ff, dice = found["ff_true"], found["dice"]
+        rows.append(
+            [
+                str(found["seed"]),
+                number(ff["original"]),
+                number(ff.get("half")),
+                f"**{number(ff['unlearned'])}**",
+                number(ff["retrained"]),
+                number(ff.get("over")),
+                number(found["ff_score"]),
+                *(f"{number(dice['teacher'][part])} -> {number(dice['student'][part])}" for part in SETS[1:]),
+                minutes(found, "forget", "restore"),
+            ]
+        )
+    head = ["seed", "do nothing", "half", "ours", "retrained", "over", "FF by score"]
+    return table([*head, *(f"Dice {part}" for part in SETS[1:]), "CPU s"], rows)
+
+
+def case(name: str, found: dict[str, Any], measure: str) -> list[list[str]]:
+    """One row a model."""
+    rows = []
+    for model, values in found[measure].items():
+        fraction = found["forgetting"].get("forgotten_fraction")
+        rows.append(
+            [
+                name,
+                model,
+                *(number(values.get(part)) for part in SETS),
+                number(found["forgetting"].get(f"corrected_score_{model}")),
+                {"teacher": "0", "student": number(fraction), "retrained": "1"}[model] if fraction else "",
+                minutes(found, "forget", "restore") if model == "student" else "",
+            ]
+        )
+    return rows
+
+
+def chase(measure: str) -> str:
+    """Requests for one child and for two."""
+    rows: list[list[str]] = []
+    for found in results("chase/*_seed*.json"):
+        for request in ("one_child", "two_children"):
+            rows += case(f"{found['teacher']}, {request.replace('_', ' ')}", found[request], measure)
+    return table(["teacher, request", "model", *SETS, "corrected score", "FF", "CPU s"], rows)
+
+
+def isic_unlearn() -> str:
+    """A tenth of the lesions unlearned."""
+    rows: list[list[str]] = []
+    for found in results("isic/unlearn_seed*.json"):
+        rows += case(f"seed {found['seed']}", found, "iou")
+    return table(["", "model", *SETS, "corrected score", "FF", "CPU s"], rows)
+
+
+def isic_suppress() -> str:
+    """A tenth of the lesions, and one diagnosis, suppressed."""
+    rows = []
+    parts = (*SETS, *VIEWS, "validation_forgotten_class", "validation_other_classes")
+    for found in results("isic/suppress_*.json"):
+        name = f"tenth, seed {found['seed']}" if "validation_forgotten_class" not in found["iou"]["teacher"] else "BKL"
+        for model in ("teacher", "student"):
+            rows.append([name, model, *(number(found["iou"][model].get(part)) for part in parts)])
+    return table(["request", "model", *(part.replace("_", " ") for part in parts)], rows)
+
+
+def classification() -> str:
+    """A tenth of the images unlearned."""
+    rows: list[list[str]] = []
+    for found in results("isic_classification/seed*.json"):
+        rows += case(f"seed {found['seed']}", found, "accuracy")
+    return table(["", "model", *SETS, "corrected score", "FF", "CPU s"], rows)
+
+
+def main() -> None:
+    """Print all tables."""
+    for title, text in (
+        ("Phantom", phantom()),
+        ("CHASE_DB1, Dice", chase("dice")),
+        ("CHASE_DB1, IoU", chase("iou")),
+        ("ISIC 2018, unlearn, IoU", isic_unlearn()),
+        ("ISIC 2018, suppress, IoU", isic_suppress()),
+        ("ISIC 2017 diagnosis, accuracy", classification()),
+    ):
+        print(f"\n{title}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
