@@ -58,7 +58,7 @@ _UNLEARN = {
     "guard_batch": 0,
     "steps_per_round": 20,
     "max_rounds": 20,
-    "min_rounds": 8,
+    "min_rounds": 14,
     "stop_at": 0.97,
     "tolerance": 0.01,
     "bisect": True,
