@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.engines.arithmetic import Arithmetic, pick_device
+from scripts.engines import arithmetic as arithmetic_module
+from scripts.engines.arithmetic import Arithmetic, has_bf16, pick_device
 from scripts.errors import InputError
 
 
@@ -21,8 +22,14 @@ def test_auto_is_a_device_that_works() -> None:
     assert pick_device("cpu").type == "cpu"
 
 
+@pytest.fixture
+def bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has bf16, whatever this one is: emulated, the figures are the same."""
+    monkeypatch.setattr(arithmetic_module, "has_bf16", lambda device: True)
+
+
 @pytest.mark.parametrize("amp", [False, True])
-def test_logits_are_float32(amp: bool) -> None:
+def test_logits_are_float32(bf16: None, amp: bool) -> None:
     seen: list[torch.dtype] = []
     network = nn.Conv2d(1, 1, 3)
     network.register_forward_hook(lambda module, args, output: seen.append(output.dtype))
@@ -30,12 +37,25 @@ def test_logits_are_float32(amp: bool) -> None:
     assert seen == [torch.bfloat16 if amp else torch.float32] and found.dtype == torch.float32
 
 
-def test_autocast_is_close_to_full_precision() -> None:
+def test_autocast_is_close_to_full_precision(bf16: None) -> None:
     torch.manual_seed(0)
     network, images = nn.Conv2d(1, 4, 3), torch.rand(2, 1, 8, 8)
     exact = Arithmetic(device="cpu").logits(network, images)
     rough = Arithmetic(device="cpu", amp=True).logits(network, images)
     assert not torch.equal(exact, rough) and torch.allclose(exact, rough, atol=2e-2)
+
+
+def test_without_bf16_in_hardware_it_goes_on_in_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arithmetic_module, "has_bf16", lambda device: False)
+    with pytest.warns(UserWarning, match="amp: cpu has no bf16 arithmetic; going on in float32"):
+        arithmetic = Arithmetic(device="cpu", amp=True)
+    network, images = nn.Conv2d(1, 1, 3), torch.rand(2, 1, 8, 8)
+    assert torch.equal(arithmetic.logits(network, images), network(images))
+
+
+def test_bf16_is_asked_of_the_machine() -> None:
+    assert has_bf16(torch.device("cpu")) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert not has_bf16(torch.device("meta"))
 
 
 @pytest.mark.parametrize(
