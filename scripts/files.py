@@ -28,6 +28,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # What is reported is the file that was wanted: a full disk gives no name, or the temporary one.
+        if error.filename in (None, name):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,6 +46,15 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 def write_text(path: str | Path, content: str) -> None:
     """Write UTF-8 `content` to `path` in one step."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def write_tensors(path: str | Path, content: Any) -> None:
+    """Write what `torch.load(path, weights_only=True)` gives back, in one step: the same bytes for the same content."""
+    import torch
+
+    # An open file, not a name: torch writes a name into the archive, and hides behind it that a disk is full.
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        torch.save(content, stream)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from scripts.cohort import Cohort
+from scripts.cohort.provenance import check_provenance
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import predict
@@ -120,6 +121,7 @@ def load_fold_reference(
                 f"{path}: no fold teacher for the patients to forget; train the pool once"
                 " (run train ... --folds K, the same K) or set reference: none"
             )
+        check_provenance(path, cohort)
         networks[fold] = place_teacher(network=network, path=path, arithmetic=arithmetic)
         factors[fold] = calibration(own, _mean_score(networks[fold], selection, task, arithmetic))
     return FoldReference(networks=networks, factors=factors, folds=folds, arithmetic=arithmetic)

@@ -9,7 +9,7 @@ from ignite.engine import Engine, Events
 
 from scripts.engines.bisection import bisect_scale
 from scripts.engines.criterion import Criterion
-from scripts.files import atomic_path
+from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 from scripts.student.student import Student
 
@@ -61,5 +61,4 @@ def save_student(folder: RunFolder, student: Student) -> None:
     """`private/adapter/` and `release/student.pt`, a plain state dict on the CPU."""
     student.save(folder.adapter)
     merged: dict[str, Any] = {name: value.cpu() for name, value in student.merged().state_dict().items()}
-    with atomic_path(folder.student) as temporary:
-        torch.save(merged, temporary)
+    write_tensors(folder.student, merged)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from ignite.engine import Engine
 
+from scripts.cohort import Cohort
+from scripts.cohort.provenance import write_provenance
 from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError
-from scripts.files import atomic_path
+from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 
 
@@ -26,12 +29,25 @@ class TeacherRun:
         trainer: the training engine.
         best: whose state is written.
         path: of the weights, a plain state dict.
+        cohort: what was trained on; its split is written beside the weights.
+        fold: the fold left out, or -1.
+        settings: plain settings of the training, to be written beside the weights.
         overwrite: whether an existing file of another run may be replaced.
     """
 
     def __init__(
-        self, *, trainer: Engine, best: KeepBest, path: str | Path, folder: RunFolder, overwrite: bool = False
+        self,
+        *,
+        trainer: Engine,
+        best: KeepBest,
+        path: str | Path,
+        folder: RunFolder,
+        cohort: Cohort | None = None,
+        fold: int = -1,
+        settings: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
     ) -> None:
+        self.cohort, self.fold, self.settings = cohort, int(fold), dict(settings or {})
         self.trainer, self.best = trainer, best
         self.path, self.folder, self.overwrite = Path(path), folder, bool(overwrite)
         self.key = f"trained_{self.path.stem}"
@@ -51,8 +67,9 @@ class TeacherRun:
             )
         self.trainer.run()
         state: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in self.best.chosen().items()}
-        with atomic_path(self.path) as temporary:
-            torch.save(state, temporary)
+        write_tensors(self.path, state)
+        if self.cohort is not None:
+            write_provenance(self.path, self.cohort, fold=self.fold, **self.settings)
         found = {"select": self.best.select, "epochs": self.trainer.state.epoch, **self.best.summary()}
         self.folder.note(**{self.key: found})
         self.folder.write_manifest()

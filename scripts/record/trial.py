@@ -11,7 +11,7 @@ from torch import nn
 
 from scripts.engines.arithmetic import Arithmetic
 from scripts.errors import InputError, Refused
-from scripts.files import atomic_path
+from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 from scripts.request import read_request
 from scripts.student.student import Student
@@ -64,8 +64,7 @@ class Reversal:
     def run(self) -> None:
         """Revert; the adapter stays in `private/` until the run is committed or deleted."""
         state: dict[str, Any] = {name: value.cpu() for name, value in self.student.revert().state_dict().items()}
-        with atomic_path(self.folder.release / "teacher.pt") as temporary:
-            torch.save(state, temporary)
+        write_tensors(self.folder.release / "teacher.pt", state)
         self.folder.student.unlink(missing_ok=True)
         self.folder.note(state="reverted")
         self.folder.write_manifest()

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.errors import InputError
-from scripts.files import atomic_path
+from scripts.files import write_tensors
 from scripts.student.student import Student
 
 
@@ -62,8 +62,7 @@ class Resume:
             "fingerprint": self.fingerprint,
             "objects": {name: thing.state_dict() for name, thing in self.objects.items()},
         }
-        with atomic_path(self.path) as temporary:
-            torch.save(content, temporary)
+        write_tensors(self.path, content)
 
     def load(self, engine: Engine) -> None:
         """Take up an interrupted run; does nothing where there is none."""
@@ -71,7 +70,7 @@ class Resume:
             return
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, KeyError, ValueError) as error:
             raise InputError(f"{self.path}: not a readable checkpoint; remove it to start afresh") from error
         self._check(json.loads(content["fingerprint"]))
         for name, thing in self.objects.items():
