@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 
 from scripts.engines.bisection import bisect_scale
