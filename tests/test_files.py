@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,27 @@ def test_interruption_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
         temporary.write_text("half of the new")
         raise KeyboardInterrupt
     assert target.read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+
+def test_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_full_disk_names_the_file_that_was_wanted(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "a.pt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "a.pt") and names(tmp_path) == []
+
+
+def test_an_error_about_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "a.pt"):
+        raise OSError(errno.EACCES, "Permission denied", "elsewhere")
+    assert caught.value.filename == "elsewhere"
 
 
 def test_bytes_and_text_replace_what_was_there(tmp_path: Path) -> None:
