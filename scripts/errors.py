@@ -34,6 +34,17 @@ def user_error(error: BaseException | None) -> InputError | None:
     return None
 
 
+def require_positive(**values: int) -> None:
+    """Refuse settings that are not at least 1.
+
+    Raises:
+        InputError: names the setting and its value.
+    """
+    for name, value in values.items():
+        if int(value) < 1:
+            raise InputError(f"{name}: {value} is not a positive number")
+
+
 def disk_full(error: BaseException | None) -> OSError | None:
     """An OSError in the chain that the operator can mend: no space, read-only, no permission."""
     seen: set[int] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -37,7 +38,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """Write `content` to `path` in one step."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -52,9 +53,10 @@ def write_tensors(path: str | Path, content: Any) -> None:
     """Write what `torch.load(path, weights_only=True)` gives back, in one step: the same bytes for the same content."""
     import torch
 
-    # An open file, not a name: torch writes a name into the archive, and hides behind it that a disk is full.
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        torch.save(content, stream)
+    # By way of memory: torch would write the temporary name into the archive, and hide that a disk is full.
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    write_bytes(path, stream.getbuffer())
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -17,7 +17,7 @@ from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
 from scripts.data.source import Record
-from scripts.errors import InputError
+from scripts.errors import InputError, require_positive
 
 CACHES = ("memory", "disk", "none")
 PROGRESS_FROM = 500  # images; below that the bar is gone before it is read
@@ -119,6 +119,7 @@ class EpochLoader(DataLoader):
     def __init__(
         self, dataset: Dataset, *, batch_size: int, seed: int = 0, shuffle: bool = False, drop_last: bool = False
     ) -> None:
+        require_positive(batch_size=batch_size)
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
         # a generator of its own: DataLoader would otherwise draw a seed from the global one at each epoch
         super().__init__(

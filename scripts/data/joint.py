@@ -10,6 +10,7 @@ from monai.data import DataLoader
 from torch.utils.data import Dataset
 
 from scripts.data.datasets import AugmentedDataset, derive_seed
+from scripts.errors import require_positive
 
 
 def chained_order(length: int, count: int, *, seed: int) -> list[int]:
@@ -41,6 +42,7 @@ class JointLoader:
         steps: int,
         seed: int,
     ) -> None:
+        require_positive(steps=steps)
         self.datasets = {name: data for name, data in datasets.items() if len(data) and batch_sizes[name]}  # type: ignore[arg-type]
         self.batch_sizes = dict(batch_sizes)
         self.steps, self.seed, self.epoch = steps, seed, 0
@@ -73,6 +75,7 @@ class SingleLoader:
     """One cohort of a joint loader, as plain batches."""
 
     def __init__(self, *, joint: JointLoader, name: str) -> None:
+        require_positive(batch=joint.batch_sizes[name])
         self.joint, self.name = joint, name
 
     def __len__(self) -> int:

@@ -11,6 +11,7 @@ from monai.engines.trainer import Trainer
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.criterion import Criterion
 from scripts.engines.finite import require_finite
+from scripts.errors import require_positive
 from scripts.student.student import Student
 
 
@@ -32,6 +33,7 @@ class RestoreTrainer(Trainer):
         loss_function: Any,
         **settings: Any,
     ) -> None:
+        require_positive(epochs=settings.get("max_epochs", 1))
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         self.arithmetic = arithmetic
         self.student = student

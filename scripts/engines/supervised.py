@@ -12,6 +12,7 @@ from monai.utils import CommonKeys as Keys
 
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.finite import require_finite
+from scripts.errors import require_positive
 
 
 class TeacherTrainer(SupervisedTrainer):
@@ -24,6 +25,7 @@ class TeacherTrainer(SupervisedTrainer):
     """
 
     def __init__(self, *, arithmetic: Arithmetic, scheduler: Any = None, **settings: Any) -> None:
+        require_positive(epochs=settings.get("max_epochs", 1))
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         # What goes wrong is printed once, by the front end, and not by ignite as well.
         self.logger.setLevel(logging.CRITICAL)

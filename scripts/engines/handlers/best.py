@@ -8,6 +8,8 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
+from scripts.errors import InputError
+
 
 class KeepBest:
     """Keep the network's state at the validator's best key metric (`select: best`) or at the end (`last`).
@@ -16,6 +18,8 @@ class KeepBest:
     """
 
     def __init__(self, *, network: nn.Module, select: str = "best") -> None:
+        if select not in ("best", "last"):
+            raise InputError(f"select: '{select}' is not one of best, last")
         self.network = network
         self.select = select
         self.metric = float("-inf")
