@@ -1,0 +1,85 @@
+"""A small pool of models, trained once a session and shared by all test processes; disks of a known size."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+import pytest
+
+from tests.commands.common import FOLDS, FORGET, RESTORE, pool_settings, request_file, run
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this session; test processes side by side have the same one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "commands"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pool(shared: Path) -> Path:
+    """Folder with model.pt, its best epoch, and a model_fold<k>.pt of each fold, its last: trained without a break."""
+    folder = shared / "pool"
+    with once(folder) as todo:
+        if todo:
+            for fold in range(-1, FOLDS):
+                settings = pool_settings(folder, fold=fold)
+                run("train", settings, run_id="single")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(shared: Path, pool: Path) -> Path:
+    """Folder with `forget`, `restore` and the request: a run after each of the two phases, without a break."""
+    folder = shared / "finished"
+    with once(folder) as todo:
+        if todo:
+            folder.mkdir()
+            settings = {"model_dir": str(pool), "request": str(request_file(folder / "request.csv"))}
+            run("forget", {**FORGET, **settings, "output_dir": str(folder / "forget")})
+            shutil.copytree(folder / "forget", folder / "restore")
+            run("restore", {**RESTORE, **settings, "output_dir": str(folder / "restore")})
+    return folder
+
+
+@contextlib.contextmanager
+def once(folder: Path) -> Iterator[bool]:
+    """Whether it is this process that has to fill the folder; the others wait until it is done."""
+    done = folder.with_name(f"{folder.name}.done")
+    with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture
+def request_csv(tmp_path: Path) -> Path:
+    """Two patients of the phantom."""
+    return request_file(tmp_path / "request.csv")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """`small_disk("1m")`: an empty file system of that size; with read_only=True nobody can write to it."""
+    mounted: list[Path] = []
+
+    def make(size: str, *, read_only: bool = False) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        options = f"size={size}" + (",ro" if read_only else "")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    # Lazily: the log of the last run is still open.
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)
