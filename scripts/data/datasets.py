@@ -40,7 +40,8 @@ class AugmentedDataset(Dataset):
         return len(self.base)  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item = self.base[index]
+        # an index past the end stands for the same image drawn again, with other random transforms
+        item = self.base[index % len(self)]
         # a copy: what a batch does to its tensors must not reach the cache
         item = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in item.items()}
         if self.random.transforms:

@@ -14,11 +14,15 @@ from scripts.errors import require_positive
 
 
 def chained_order(length: int, count: int, *, seed: int) -> list[int]:
-    """`count` indices below `length`: one random permutation after another, so draws stay even."""
+    """`count` indices: one random permutation of `length` after another, so draws stay even.
+
+    The n-th permutation counts on from n * length: the same image, but other random transforms.
+    """
     generator = torch.Generator().manual_seed(seed)
     order: list[int] = []
     while len(order) < count:
-        order += torch.randperm(length, generator=generator).tolist()
+        start = len(order)
+        order += [start + index for index in torch.randperm(length, generator=generator).tolist()]
     return order[:count]
 
 

@@ -85,7 +85,8 @@ def test_chained_order_is_permutation_after_permutation(length: int, count: int)
     order = chained_order(length, count, seed=3)
     assert len(order) == count and order == chained_order(length, count, seed=3)
     for start in range(0, count - length + 1, length):
-        assert sorted(order[start : start + length]) == list(range(length))
+        # each pass counts on: the same images with other random transforms
+        assert sorted(order[start : start + length]) == list(range(start, start + length))
 
 
 def test_one_cohort_as_plain_batches() -> None:
