@@ -11,7 +11,7 @@ from scripts.record.run_folder import RunFolder
 
 
 class WriteResolution:
-    """Write `private/resolution.json` when forgetting starts.
+    """Write `private/resolution.json` when forgetting starts; refuse to start in a run that was reverted.
 
     Args:
         near_duplicates: also list look-alikes of forget images in the other sets.
@@ -25,5 +25,6 @@ class WriteResolution:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine | None = None) -> None:
+        self.folder.refuse_reverted()
         cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
         write_json(self.folder.resolution, cohort.resolution)

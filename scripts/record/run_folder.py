@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import InputError
+from scripts.errors import InputError, Refused
 from scripts.files import write_json
 
 STATES = ("trial", "reverted", "committed")
@@ -63,6 +63,11 @@ class RunFolder:
     def read_state(self) -> dict[str, Any]:
         """What was done here so far; empty for a new run."""
         return json.loads(self.state_file.read_text(encoding="utf-8")) if self.state_file.is_file() else {}
+
+    def refuse_reverted(self) -> None:
+        """Raise Refused where the run was taken back: nothing goes on from there."""
+        if self.read_state().get("state") == "reverted":
+            raise Refused(f"output_dir: {self.root} was reverted; run forget again, in another output_dir")
 
     def note(self, **changes: Any) -> None:
         """Change entries of the run's state; None removes one."""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from scripts.engines.arithmetic import Arithmetic
-from scripts.errors import InputError, Refused
+from scripts.errors import InputError
 from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 from scripts.request import read_request
@@ -35,8 +35,7 @@ def load_trial(*, folder: RunFolder, teacher: nn.Module, arithmetic: Arithmetic,
         InputError: no adapter in the folder, or one of another teacher.
         Refused: the run was reverted.
     """
-    if folder.read_state().get("state") == "reverted":
-        raise Refused(f"output_dir: {folder.root} was reverted; run forget again, in another output_dir")
+    folder.refuse_reverted()
     if not (folder.adapter / "student.json").is_file():
         raise InputError(f"{folder.adapter}: no adapter; run forget first, with the same output_dir")
     student = Student.load(teacher, folder.adapter)

@@ -38,6 +38,7 @@ class Pictures:
                 chosen = np.unique(np.linspace(0, len(dataset) - 1, self.count).round().astype(int))
                 self._overlay(name, [dataset[int(index)] for index in chosen])
         self._curves()
+        self.evaluation.folder.write_manifest()
 
     def _overlay(self, name: str, items: list[dict[str, Any]]) -> None:
         models = self.evaluation.models
