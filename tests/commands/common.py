@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import filelock
 import torch
 
 from scripts.chain import run_workflow
@@ -189,3 +190,12 @@ def request_file(path: Path, ids: Sequence[str] = FORGOTTEN, *, request_id: str 
     rows = [f"{request_id},patient,{name},2026-01-31,erasure_request" for name in ids]
     path.write_text("\n".join(["request_id,level,id,requested_on,ground", *rows]) + "\n", encoding="utf-8")
     return path
+
+
+@contextlib.contextmanager
+def once(folder: Path) -> Iterator[bool]:
+    """Whether it is this process that has to fill the folder; the others wait until it is done."""
+    done = folder.with_name(f"{folder.name}.done")
+    with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
+        yield not done.exists()
+        done.touch()

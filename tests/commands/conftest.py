@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
 import pytest
 
-from tests.commands.common import FOLDS, FORGET, RESTORE, pool_settings, request_file, run
+from tests.commands.common import FOLDS, FORGET, RESTORE, once, pool_settings, request_file, run
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +45,6 @@ def finished(shared: Path, pool: Path) -> Path:
             shutil.copytree(folder / "forget", folder / "restore")
             run("restore", {**RESTORE, **settings, "output_dir": str(folder / "restore")})
     return folder
-
-
-@contextlib.contextmanager
-def once(folder: Path) -> Iterator[bool]:
-    """Whether it is this process that has to fill the folder; the others wait until it is done."""
-    done = folder.with_name(f"{folder.name}.done")
-    with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
-        yield not done.exists()
-        done.touch()
 
 
 @pytest.fixture

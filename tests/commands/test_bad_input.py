@@ -472,7 +472,6 @@ def test_evaluation_without_a_student(forgetting: dict[str, Any]) -> None:
 def test_true_command_lines(forgetting: dict[str, Any], tmp_path: Path) -> None:
     cases = [
         ("forget", {"lora_rnk": 3}, "unknown key 'lora_rnk'; did you mean 'lora_rank'?"),
-        ("forget", {"request": "absent.csv"}, "absent.csv: no such request file"),
         ("forget", {"model_name": "absent.pt"}, "absent.pt: no such checkpoint"),
         ("restore", None, "forget"),
     ]
