@@ -48,9 +48,7 @@ def test_masks_are_uint8_of_the_images_size(name: str, request: pytest.FixtureRe
         ).read_bytes()
 
 
-def test_the_shipped_model_finds_the_structure(repository: Path, repository_bundle: Path, tmp_path: Path) -> None:
-    if not (repository / "models" / "model.pt").is_file():
-        pytest.skip("models/model.pt is not there yet")
+def test_the_shipped_model_finds_the_structure(repository_bundle: Path, tmp_path: Path) -> None:
     infer(repository_bundle, tmp_path, "infer")
     for path in sorted((repository_bundle / "sample_data").glob("*.png")):
         mask = np.asarray(Image.open(tmp_path / f"{path.stem}_mask.png")) > 0
