@@ -39,6 +39,10 @@ class AugmentedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.base)  # type: ignore[arg-type]
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        # once through: with indices past the end the sequence protocol would never stop
+        return (self[index] for index in range(len(self)))
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         # an index past the end stands for the same image drawn again, with other random transforms
         item = self.base[index % len(self)]
