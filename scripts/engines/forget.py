@@ -27,6 +27,7 @@ class ForgetTrainer(Trainer):
         student: what is trained; its base never moves.
         teacher: frozen, in eval mode.
         loader: batches of cohort name -> {image, label, patient_id}.
+        scheduler: of the learning rate, stepped once a step.
         reference: soft predictions of fold teachers on the forget set, where the objective asks for them.
         settings: of MONAI's Trainer (max_epochs, handlers, ...).
     """
@@ -41,6 +42,7 @@ class ForgetTrainer(Trainer):
         optimizer: torch.optim.Optimizer,
         forget_objective: Any,
         retain_objective: Any,
+        scheduler: Any = None,
         forget_weight: float = 1.0,
         retain_weight: float = 1.0,
         reference: FoldReference | None = None,
@@ -53,6 +55,7 @@ class ForgetTrainer(Trainer):
         self.student = student
         self.teacher = teacher
         self.optimizer = optimizer
+        self.scheduler = scheduler
         self.forget_objective = forget_objective
         self.retain_objective = retain_objective
         self.forget_weight = float(forget_weight)
@@ -91,6 +94,8 @@ class ForgetTrainer(Trainer):
         if total.requires_grad:
             total.backward()
             self.optimizer.step()
+            if self.scheduler is not None:
+                self.scheduler.step()
         return {"loss": total.detach(), **output}
 
     def _forget(self, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:

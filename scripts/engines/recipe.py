@@ -23,10 +23,12 @@ class Recipe:
     alpha: float
     dropout: float
     learning_rate: float
+    lr_schedule: str
     forget_objective: str
     forget_weight: float
     retain_objective: str
     retain_weight: float
+    supervised_weight: float
     forget_batch: int
     retain_batch: int
     guard_batch: int
@@ -49,10 +51,13 @@ _UNLEARN = {
     "alpha": 32.0,
     "dropout": 0.0,
     "learning_rate": 5e-4,
+    "lr_schedule": "constant",
     "forget_objective": "reference",
     "forget_weight": 1.0,
-    "retain_objective": "distillation",
+    "retain_objective": "supervised_distillation",
     "retain_weight": 1.0,
+    # Enough to hold retain at the teacher's level, not so much that it goes on training past it.
+    "supervised_weight": 0.1,
     "forget_batch": 8,
     "retain_batch": 16,
     "guard_batch": 0,
@@ -68,6 +73,8 @@ _SUPPRESS = {
     "scope": "all",
     "rank": 16,
     "learning_rate": 1e-3,
+    # Selectivity comes late: without decay the last steps trade retain against forget at random.
+    "lr_schedule": "cosine",
     "forget_objective": "foreground",
     "retain_batch": 8,
     "guard_batch": 8,
@@ -82,7 +89,7 @@ _RELEASED = {
     "dropout": 0.05,
     "learning_rate": 1e-4,
     "forget_objective": "background",
-    "retain_objective": "supervised_distillation",
+    "supervised_weight": 1.0,
     "forget_batch": 64,
     "retain_batch": 64,
     "steps_per_round": 0,

@@ -13,15 +13,17 @@ DISTILLATION, CLOSENESS = 1.0, 0.05
 
 
 class SupervisedDistillation(RetainObjective):
-    """Supervised loss + 1.0 * distillation at T = 2 + 0.05 * mean((z - z_T)^2).
+    """supervised_weight * supervised loss + 1.0 * distillation at T = 2 + 0.05 * mean((z - z_T)^2).
 
-    Segmentation: Dice + BCE; classification: cross-entropy.
+    Segmentation: Dice + BCE; classification: cross-entropy. Images without label (the guard set) are distilled only.
+    The released weight of the supervised loss is 1: it goes on training on retain, past the teacher.
     """
 
     name = "supervised_distillation"
 
-    def __init__(self, *, task: str, temperature: float = 2.0) -> None:
+    def __init__(self, *, task: str, temperature: float = 2.0, supervised_weight: float = 1.0) -> None:
         super().__init__(task=task)
+        self.supervised_weight = positive(supervised_weight, "supervised_weight")
         self.temperature = positive(temperature, "temperature")
         self.supervised = supervised_loss(task)
 
@@ -30,6 +32,6 @@ class SupervisedDistillation(RetainObjective):
     ) -> torch.Tensor:
         logits = self.prepare(logits)
         teacher = self.need(teacher_logits, "the teacher's logits").detach().float()
-        truth = self.supervised(logits, self.need(label, "the true labels"))
         soft = distillation(logits, teacher, temperature=self.temperature, task=self.task)
-        return truth + DISTILLATION * soft + CLOSENESS * functional.mse_loss(logits, teacher)
+        loss = DISTILLATION * soft + CLOSENESS * functional.mse_loss(logits, teacher)
+        return loss if label is None else loss + self.supervised_weight * self.supervised(logits, label)
