@@ -85,6 +85,15 @@ def test_supervised_distillation_has_the_released_constants():
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("weight", [0.1, 2.0])
+def test_supervised_weight_and_images_without_label(weight):
+    closeness = 0.05 * sum((z - t) ** 2 for z, t in zip(Z, T, strict=True)) / 3
+    loss = build_retain_objective("supervised_distillation", SEGMENTATION, supervised_weight=weight)
+    distilled = soft_bce(2.0) + closeness
+    assert loss(image(Z), image(T)).item() == pytest.approx(distilled, rel=1e-5)
+    assert loss(image(Z), image(T), image(Y)).item() == pytest.approx(distilled + weight * dice_bce(Z, Y), rel=1e-5)
+
+
 @pytest.mark.parametrize("name", sorted(RETAIN))
 @pytest.mark.parametrize("task", [SEGMENTATION, CLASSIFICATION])
 def test_float32_finite_and_no_gradient_to_the_teacher(name, task):
@@ -114,8 +123,6 @@ def test_the_teacher_itself_is_the_least_of_distillation(task):
 
 
 def test_what_is_missing_or_not_supported_is_named():
-    with pytest.raises(InputError, match="true labels"):
-        build_retain_objective("supervised_distillation", SEGMENTATION)(image(Z), image(T))
     with pytest.raises(InputError, match="teacher's logits"):
         build_retain_objective("distillation", SEGMENTATION)(image(Z), None)
     with pytest.raises(InputError, match="temperature"):
