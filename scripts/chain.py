@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mappin
     """Initialise, run and finalise one MONAI ConfigWorkflow; returns it."""
     from monai.bundle import ConfigWorkflow
 
+    # Each step would announce that it has no logging file and no workflow type of its own.
+    logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
     workflow = ConfigWorkflow(
         config_file=list(files), workflow_type=None, run_id=run_id, logging_file=False, **dict(overrides or {})
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from torch.nn import functional
@@ -61,12 +63,22 @@ class Segmentation(Task):
             found.update(self._surface(self.prediction(logits), (label > 0.5).float()))
         return {name: value.cpu() for name, value in found.items()}
 
-    @staticmethod
-    def _surface(predicted: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _surface(self, predicted: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
         """HD95 and NSD in pixels; a mask empty on one side only is as far as the image is wide."""
         diagonal = float(torch.tensor(true.shape[2:], dtype=torch.float64).square().sum().sqrt())
         hd95 = torch.zeros(len(true), dtype=torch.float64)
         nsd = torch.ones(len(true), dtype=torch.float64)
+        with warnings.catch_warnings():
+            # MONAI's own call uses an argument that MONAI calls deprecated.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._distances(predicted, true, hd95, nsd, diagonal)
+        return {"hd95": hd95, "nsd": nsd}
+
+    @staticmethod
+    def _distances(
+        predicted: torch.Tensor, true: torch.Tensor, hd95: torch.Tensor, nsd: torch.Tensor, diagonal: float
+    ) -> None:
+        """Fill in `hd95` and `nsd` image by image."""
         one, other = predicted.flatten(1).any(1), true.flatten(1).any(1)
         for i in range(len(true)):
             if one[i] and other[i]:
@@ -75,4 +87,3 @@ class Segmentation(Task):
                 nsd[i] = compute_surface_dice(*pair, class_thresholds=[TOLERANCE], include_background=True).item()
             elif one[i] or other[i]:
                 hd95[i], nsd[i] = diagonal, 0.0
-        return {"hd95": hd95, "nsd": nsd}
