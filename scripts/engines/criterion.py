@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 
 from scripts.engines.arithmetic import Arithmetic
@@ -42,12 +43,12 @@ class Criterion(ABC):
         forget, selection = self._rows(network, self.forget), self._rows(network, self.selection)
         key = self.task.key_metric
         return {
-            "progress": self.progress(forget, selection),
+            "progress": self.progress(forget, selection, network),
             "kept": selection.mean(key) - self.teacher_selection.mean(key),
         }
 
     @abstractmethod
-    def progress(self, forget: Rows, selection: Rows) -> float:
+    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
         """0 where the student is like the teacher, 1 at the goal, above 1 past it."""
 
 
@@ -66,11 +67,54 @@ class UnlearnCriterion(Criterion):
         self.level = float(level)
         self.start = self.teacher_forget.mean("score") - self.teacher_selection.mean("score")
 
-    def progress(self, forget: Rows, selection: Rows) -> float:
+    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
         gap = self.start - self.level
         if gap <= 1e-6:
             return 1.0  # the teacher does not stand out on the forget set: there is nothing to remove
         return (self.start - (forget.mean("score") - selection.mean("score"))) / gap
+
+
+class ReferenceCriterion(Criterion):
+    """Share of the teacher's departure from the reference that is gone, along that departure:
+
+    `1 - <p_S - p_ref, p_T - p_ref> / <p_T - p_ref, p_T - p_ref>`, p the predicted probabilities, averaged
+    over patients. It compares patterns: a student whose mean score was brought to the reference's level
+    while its predictions still follow the teacher's stands below 1 here.
+    """
+
+    def __init__(self, *, reference: FoldReference, **settings: Any) -> None:
+        super().__init__(**settings)
+        teacher = settings["teacher"]
+        self.departures: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for batch in self.forget:
+            moved = self.arithmetic.move(batch)
+            target = self._probability(reference.logits(moved))
+            self.departures.append((target, self._probability(self._logits(teacher, moved)) - target))
+
+    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
+        training = network.training
+        network.eval()
+        left: dict[str, list[torch.Tensor]] = {}
+        for batch, (target, departure) in zip(self.forget, self.departures, strict=True):
+            apart = self._probability(self._logits(network, self.arithmetic.move(batch))) - target
+            along, whole = (apart * departure).flatten(1).sum(1), departure.square().flatten(1).sum(1)
+            for patient, one, other in zip(batch["patient_id"], along, whole, strict=True):
+                left.setdefault(patient, []).append(torch.stack([one, other]))
+        network.train(training)
+        shares = []
+        for parts in left.values():
+            along, whole = torch.stack(parts).sum(0).tolist()
+            if whole > 0:
+                shares.append(1 - along / whole)
+        # Teacher and reference say the same: there is nothing to remove.
+        return sum(shares) / len(shares) if shares else 1.0
+
+    @torch.no_grad()
+    def _logits(self, network: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        return self.arithmetic.logits(network, batch["image"])
+
+    def _probability(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.sigmoid() if self.task.name == "segmentation" else logits.softmax(1)
 
 
 class SuppressCriterion(Criterion):
@@ -81,7 +125,7 @@ class SuppressCriterion(Criterion):
         self.bound = float(bound)
         self.name = "iou" if self.task.name == "segmentation" else "accuracy"
 
-    def progress(self, forget: Rows, selection: Rows) -> float:
+    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
         start = self.teacher_forget.mean(self.name)
         if start <= self.bound:
             return 1.0
@@ -89,7 +133,7 @@ class SuppressCriterion(Criterion):
 
 
 def build_criterion(*, goal: str, bound: float, reference: FoldReference | None, **settings: Any) -> Criterion:
-    """The criterion of a goal; `unlearn` without fold reference aims at the level of patients never seen.
+    """The criterion of a goal; `unlearn` without fold reference aims at the score level of patients never seen.
 
     Args:
         bound: of `suppress`.
@@ -104,7 +148,4 @@ def build_criterion(*, goal: str, bound: float, reference: FoldReference | None,
             raise InputError(f"the {name} set is empty; allowed are requests and splits that leave images in it")
     if goal == "suppress":
         return SuppressCriterion(bound=bound, **settings)
-    level = 0.0
-    if reference is not None:
-        level = reference.level(forget=settings["forget"], selection=settings["selection"], task=settings["task"])
-    return UnlearnCriterion(level=level, **settings)
+    return UnlearnCriterion(**settings) if reference is None else ReferenceCriterion(reference=reference, **settings)

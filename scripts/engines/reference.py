@@ -55,34 +55,6 @@ class FoldReference:
             found.update({int(row): z[i] for i, row in enumerate(rows.tolist())})
         return torch.stack([found[i] for i in range(len(folds))])
 
-    def level(self, *, forget: Iterable[dict], selection: Iterable[dict], task: Task) -> float:
-        """Selection-corrected mean score that the forget patients have when never seen."""
-        batches = [self.arithmetic.move(batch) for batch in forget]
-        by_patient: dict[str, list[float]] = {}
-        for batch in batches:
-            scores = task.score(self.logits(batch), batch["label"]).tolist()
-            for patient, score in zip(batch["patient_id"], scores, strict=True):
-                by_patient.setdefault(patient, []).append(score)
-        selection = list(selection)
-        own = {
-            fold: _mean_score(_Scaled(network, self.factors[fold]), selection, task, self.arithmetic)
-            for fold, network in self.networks.items()
-        }
-        corrected = [sum(found) / len(found) - own[self.folds[patient]] for patient, found in by_patient.items()]
-        return sum(corrected) / len(corrected)
-
-
-class _Scaled(nn.Module):
-    """Logits times a constant."""
-
-    def __init__(self, network: nn.Module, factor: float) -> None:
-        super().__init__()
-        self.network = network
-        self.factor = factor
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.network(images) * self.factor
-
 
 def _mean_score(network: nn.Module, batches: Iterable[dict], task: Task, arithmetic: Arithmetic) -> float:
     return predict(network, batches, task=task, arithmetic=arithmetic).mean("score")

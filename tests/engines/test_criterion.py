@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.criterion import SuppressCriterion, UnlearnCriterion, build_criterion
+from scripts.engines.criterion import (
+    ReferenceCriterion,
+    SuppressCriterion,
+    UnlearnCriterion,
+    build_criterion,
+)
 from scripts.engines.reference import load_fold_reference
 from scripts.errors import InputError
 from scripts.tasks import build_task
@@ -115,12 +122,17 @@ def test_classes_are_suppressed_by_accuracy() -> None:
     assert criterion.measure(shifted)["progress"] == pytest.approx((1 - 0.5) / (1 - 0.25))
 
 
-def test_goal_and_reference_choose_the_criterion() -> None:
-    class Level:
-        def level(self, **settings) -> float:
-            assert set(settings) == {"forget", "selection", "task"}
-            return 0.7
+class Constant:
+    """A reference that predicts the given logits for every image."""
 
+    def __init__(self, *logits: float) -> None:
+        self.values = torch.tensor(logits)
+
+    def logits(self, batch) -> torch.Tensor:
+        return self.values.expand(len(batch["image"]), -1)
+
+
+def test_goal_and_reference_choose_the_criterion() -> None:
     settings = {
         "teacher": Affine(),
         "forget": scored(3.0),
@@ -129,9 +141,40 @@ def test_goal_and_reference_choose_the_criterion() -> None:
         "arithmetic": CPU,
     }
     assert build_criterion(goal="unlearn", bound=0.5, reference=None, **settings).level == 0
-    assert build_criterion(goal="unlearn", bound=0.5, reference=Level(), **settings).level == 0.7
-    found = build_criterion(goal="suppress", bound=0.3, reference=Level(), **settings)
+    found = build_criterion(goal="unlearn", bound=0.5, reference=Constant(0.0, 0.0), **settings)
+    assert isinstance(found, ReferenceCriterion)
+    found = build_criterion(goal="suppress", bound=0.3, reference=Constant(0.0, 0.0), **settings)
     assert isinstance(found, SuppressCriterion) and found.bound == 0.3
+
+
+def test_the_reference_is_the_goal_and_only_the_departure_from_it_counts() -> None:
+    criterion = ReferenceCriterion(
+        reference=Constant(0.0, 0.0),
+        teacher=Affine(),
+        forget=scored(2.0, 4.0),
+        selection=scored(1.0),
+        task=CLASSES,
+        arithmetic=CPU,
+    )
+    assert criterion.measure(Affine(0.0))["progress"] == pytest.approx(1)
+    # Past the reference, on its other side.
+    assert criterion.measure(Affine(-1.0))["progress"] == pytest.approx(2)
+    # By hand, for k = 1/2: p - 1/2 is tanh(z/2)/2 in either class; the mean over the two patients.
+    shares = [1 - math.tanh(margin / 4) / math.tanh(margin / 2) for margin in (2.0, 4.0)]
+    assert criterion.measure(Affine(0.5))["progress"] == pytest.approx(sum(shares) / 2, rel=1e-5)
+
+
+def test_a_student_at_the_references_mean_that_still_follows_the_teacher_is_not_there() -> None:
+    """Two images, over- and under-confident by as much: the mean score is the reference's, the pattern is not."""
+    settings = {"forget": scored(2.0, -2.0), "selection": scored(1.0), "task": CLASSES, "arithmetic": CPU}
+    criterion = ReferenceCriterion(reference=Constant(0.0, 0.0), teacher=Affine(), **settings)
+    assert criterion.measure(Affine())["progress"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_reference_that_agrees_leaves_nothing_to_forget() -> None:
+    settings = {"forget": scored(2.0), "selection": scored(1.0), "task": CLASSES, "arithmetic": CPU}
+    criterion = ReferenceCriterion(reference=Constant(2.0, 0.0), teacher=Affine(), **settings)
+    assert criterion.measure(Affine())["progress"] == 1.0
 
 
 @pytest.mark.parametrize("empty", ["forget", "selection"])
@@ -143,19 +186,17 @@ def test_an_empty_set_is_refused(empty: str) -> None:
         )
 
 
-def test_a_trained_teacher_stands_at_zero_and_a_fold_reference_sets_the_level(bench) -> None:
-    loaders = bench.loaders()
-    selection, forget = loaders.evaluation("selection"), loaders.evaluation("forget")
+def test_a_trained_teacher_stands_at_zero_and_its_mode_is_kept(bench) -> None:
     reference = load_fold_reference(
         cohort=bench.cohort,
         network=bench.network(),
         teacher=bench.teacher,
         model_dir=bench.model_dir,
-        selection=selection,
+        selection=bench.loaders().evaluation("selection"),
         task=bench.task,
         arithmetic=CPU,
     )
     criterion = bench.criterion(reference=reference)
     found = criterion.measure(bench.teacher)
-    assert found["progress"] == pytest.approx(0, abs=1e-9) and found["kept"] == 0
-    assert criterion.level == reference.level(forget=forget, selection=selection, task=bench.task) != 0
+    assert found["progress"] == pytest.approx(0, abs=1e-6) and found["kept"] == 0
+    assert not bench.teacher.training

@@ -71,16 +71,6 @@ def test_targets_carry_no_gradient() -> None:
     assert not reference({"a": 0}).logits({"image": images, "patient_id": ["a"]}).requires_grad
 
 
-def test_level_is_corrected_by_each_folds_own_selection_score() -> None:
-    # a is asked of k = 0.5 and b of k = -20; the level is the mean over patients, not over images.
-    forget = items(2.0, 4.0, 0.1, patients="aab")
-    selection = items(1.0, 0.2, patients="xy")
-    a = 0.5 * 3.0 - 0.5 * 0.6
-    b = -20 * 0.1 - (-8 - 4.0) / 2  # the first is clipped at -8
-    found = reference({"a": 0, "b": 1}).level(forget=forget, selection=selection, task=CLASSES)
-    assert found == pytest.approx((a + b) / 2, abs=1e-5)
-
-
 @pytest.mark.parametrize(
     ("teacher", "fold", "factor"),
     [(2.0, 1.6, 1.25), (1.0, 10.0, 1 / 3), (10.0, 1.0, 3.0), (2.0, 0.0, 1.0), (2.0, -1.0, 1.0), (-1.0, 2.0, 1.0)],

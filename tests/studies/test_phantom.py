@@ -48,9 +48,10 @@ def slope(path: Path) -> float:
 
 
 def half_request(folder: Path) -> str:
-    """A request for the first of the patients only."""
+    """A request for the first half of the patients only."""
     with REQUEST.open(newline="", encoding="utf-8") as table:
-        rows = list(csv.DictReader(table))[:1]
+        rows = list(csv.DictReader(table))
+        rows = rows[: len(rows) // 2]
     path = folder / "half.csv"
     with path.open("w", newline="", encoding="utf-8") as table:
         writer = csv.DictWriter(table, rows[0])
