@@ -57,7 +57,8 @@ def phantom() -> str:
 def case(name: str, found: dict[str, Any], measure: str) -> list[list[str]]:
     """One row a model."""
     rows = []
-    for model, values in found[measure].items():
+    for model in ("teacher", "student", "retrained"):
+        values = found[measure][model]
         fraction = found["forgetting"].get("forgotten_fraction")
         rows.append(
             [
