@@ -41,10 +41,11 @@ class FitScale:
 class SaveStudent:
     """Write the adapter and the merged plain network, and note the trial in the run's state."""
 
-    def __init__(self, *, folder: RunFolder, student: Student, phase: str) -> None:
+    def __init__(self, *, folder: RunFolder, student: Student, phase: str, goal: str = "") -> None:
         self.folder = folder
         self.student = student
         self.phase = phase
+        self.goal = goal
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self)
@@ -52,7 +53,8 @@ class SaveStudent:
     def __call__(self, engine: Engine) -> None:
         save_student(self.folder, self.student)
         numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
-        self.folder.note(state="trial", **{self.phase: {"rounds": engine.state.epoch, **numbers}})
+        goal = {"goal": self.goal} if self.goal else {}
+        self.folder.note(state="trial", **goal, **{self.phase: {"rounds": engine.state.epoch, **numbers}})
         self.folder.write_manifest()
 
 

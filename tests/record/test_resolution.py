@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from scripts.record.resolution import WriteResolution
+from scripts.errors import InputError
+from scripts.record.resolution import WriteResolution, same_request
 from scripts.record.run_folder import RunFolder
 
 
@@ -26,3 +27,20 @@ def test_resolution_of_the_cohort(bench, tmp_path, look: bool) -> None:
         assert near and near[0]["forget"] == twin["image"] and near[0]["distance"] == 0
     else:
         assert found["near_duplicates"] is None
+
+
+def test_a_run_is_not_gone_on_with_for_another_request_or_goal(bench, tmp_path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    # Nothing was forgotten here yet: nothing to compare with.
+    assert same_request(folder=folder, cohort=bench.cohort, goal="suppress") is folder
+    WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
+    folder.note(state="trial", goal="unlearn")
+    assert same_request(folder=folder, cohort=bench.cohort, goal="unlearn") is folder
+    with pytest.raises(InputError, match="goal: 'suppress' is asked for, but .* holds a run of goal 'unlearn'"):
+        same_request(folder=folder, cohort=bench.cohort, goal="suppress")
+    fewer = dataclasses.replace(bench.cohort, forget=bench.cohort.forget[1:])
+    with pytest.raises(InputError, match="forgot other images"):
+        same_request(folder=folder, cohort=fewer, goal="unlearn")
+    folder.resolution.write_text("{}")
+    with pytest.raises(InputError, match="not a readable resolution"):
+        same_request(folder=folder, cohort=bench.cohort, goal="unlearn")
