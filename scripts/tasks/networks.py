@@ -21,7 +21,8 @@ def _unet_half(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Mod
         out_channels=out_channels,
         features=(8, 16, 32, 64, 64, 8),
         norm=("batch", {}),
-        act="relu",
+        # With eight channels a plain ReLU now and then leaves too few that are alive.
+        act=("leakyrelu", {"negative_slope": 0.1}),
     )
 
 
