@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import InputError
+from scripts.errors import InputError, require_positive
 from scripts.settings import Invocation, read_config, workflow_ids
+
+SEED_STRIDE = 10_000  # between the seeds of a fold's members, so that studies of neighbouring seeds share none
 
 
 def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mapping[str, Any] | None = None) -> Any:
@@ -66,20 +68,35 @@ def command_line_settings(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 class FoldPool:
-    """Train the fold teachers: the same workflow once per fold, each without that fold's patients.
+    """Train the fold teachers: the same workflow once per fold and member, each without that fold's patients.
+
+    Member 0 of a fold has the teacher's own seed; the others have seeds of their own.
 
     Args:
         workflow: path of the training workflow.
         folds: how many.
+        members: teachers per fold.
+        seed: of member 0.
         settings: as in `Chain`.
     """
 
-    def __init__(self, *, workflow: str | Path, folds: int, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        workflow: str | Path,
+        folds: int,
+        members: int = 1,
+        seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        require_positive(fold_members=members)
         self.workflow = str(workflow)
-        self.folds = int(folds)
+        self.folds, self.members, self.seed = int(folds), int(members), int(seed)
         self.settings = dict(settings) if settings is not None else command_line_settings()
 
     def run(self) -> None:
         """Train what is missing; a finished fold is left as it is."""
         for fold in range(self.folds):
-            run_workflow([self.workflow], run_id="single", overrides={**self.settings, "fold": fold})
+            for member in range(self.members):
+                own = {"fold": fold, "member": member, "seed": self.seed + SEED_STRIDE * member}
+                run_workflow([self.workflow], run_id="single", overrides={**self.settings, **own})

@@ -62,11 +62,11 @@ def test_a_step_that_is_no_workflow(configs: Path) -> None:
 def test_each_fold_is_one_run_of_the_same_workflow(tmp_path: Path) -> None:
     out = tmp_path / "seen.txt"
     (tmp_path / "train.yaml").write_text(
-        "initialize: []\nfold: -1\nseed: 0\nout: nowhere\nrun: \"$open(@out, 'a').write('never')\"\n"
-        "single: \"$open(@out, 'a').write(str((@fold, @seed)))\"\n"
+        "initialize: []\nfold: -1\nmember: 0\nseed: 0\nout: nowhere\nrun: \"$open(@out, 'a').write('never')\"\n"
+        "single: \"$open(@out, 'a').write(str((@fold, @member, @seed)))\"\n"
     )
-    FoldPool(workflow=tmp_path / "train.yaml", folds=3, settings={"seed": 5, "out": str(out)}).run()
-    assert out.read_text() == "(0, 5)(1, 5)(2, 5)"
+    FoldPool(workflow=tmp_path / "train.yaml", folds=2, members=2, seed=5, settings={"out": str(out)}).run()
+    assert out.read_text() == "(0, 0, 5)(0, 1, 10005)(1, 0, 5)(1, 1, 10005)"
 
 
 def test_no_folds_is_no_run(tmp_path: Path) -> None:

@@ -1,32 +1,34 @@
-"""What a model that never saw a patient says of it: the calibrated prediction of that patient's fold teacher."""
+"""What a model that never saw a patient says of it: the calibrated prediction of that patient's fold teachers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from scripts.cohort import Cohort
 from scripts.cohort.provenance import check_provenance
 from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.models import place_teacher
+from scripts.engines.models import model_path, place_teacher
 from scripts.engines.predict import predict
 from scripts.errors import InputError
 from scripts.tasks import Task
 
 
 class FoldReference:
-    """Fold teachers and the factors that bring each to the teacher's calibration.
+    """Fold teachers and the factors that bring each fold to the teacher's calibration.
 
-    Models of other seeds differ in confidence by a third; each fold's logits are multiplied by
-    `k = score_teacher(selection) / score_fold(selection)`. One fold per patient, not the mean of
-    several: averaging shrinks the target.
+    A fold answers with the logit of the mean probability of its members, models of other seeds, times
+    `k = score_teacher(selection) / score_fold(selection)`. One member's own errors on a patient would become
+    the student's; their mean is nearer to what models without that patient have in common. Models of other seeds
+    differ in confidence by a third, and a mean is less confident than its members: hence k, taken after the mean.
 
     Args:
-        networks: fold -> frozen network.
+        networks: fold -> its members, frozen networks.
         factors: fold -> k.
         folds: patient -> the fold that left the patient out.
     """
@@ -34,19 +36,20 @@ class FoldReference:
     def __init__(
         self,
         *,
-        networks: Mapping[int, nn.Module],
+        networks: Mapping[int, Sequence[nn.Module]],
         factors: Mapping[int, float],
         folds: Mapping[str, int],
+        task: Task,
         arithmetic: Arithmetic,
     ) -> None:
-        self.networks = dict(networks)
+        self.networks = {fold: FoldMean(members, task=task) for fold, members in networks.items()}
         self.factors = dict(factors)
         self.folds = dict(folds)
         self.arithmetic = arithmetic
 
     @torch.no_grad()
     def logits(self, batch: Mapping[str, Any]) -> torch.Tensor:
-        """Calibrated logits of each image under the teacher of its patient's fold."""
+        """Calibrated logits of each image under the teachers of its patient's fold."""
         folds = [self.folds[patient] for patient in batch["patient_id"]]
         found: dict[int, torch.Tensor] = {}
         for fold in sorted(set(folds)):
@@ -54,6 +57,26 @@ class FoldReference:
             z = self.arithmetic.logits(self.networks[fold], batch["image"][rows]) * self.factors[fold]
             found.update({int(row): z[i] for i, row in enumerate(rows.tolist())})
         return torch.stack([found[i] for i in range(len(folds))])
+
+
+class FoldMean(nn.Module):
+    """Logit of the mean probability of several networks; of one network, its own logits."""
+
+    def __init__(self, members: Sequence[nn.Module], *, task: Task) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.binary = task.name == "segmentation"
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        found = [network(image).float() for network in self.members]
+        if len(found) == 1:
+            return found[0]
+        z = torch.stack(found)
+        count = torch.tensor(float(len(found))).log()
+        # In logarithms: a probability that rounds to 1 would have no logit.
+        log_p = functional.logsigmoid(z) if self.binary else z.log_softmax(2)
+        mean = log_p.logsumexp(0) - count
+        return mean - (functional.logsigmoid(-z).logsumexp(0) - count) if self.binary else mean
 
 
 def _mean_score(network: nn.Module, batches: Iterable[dict], task: Task, arithmetic: Arithmetic) -> float:
@@ -71,7 +94,7 @@ def load_fold_reference(
     arithmetic: Arithmetic,
     wanted: bool = True,
 ) -> FoldReference | None:
-    """The fold teachers `model_fold<k>.pt` of `model_dir` that the forget patients need.
+    """The fold teachers in `model_dir` that the forget patients need; see `member_paths`.
 
     Args:
         network: the architecture; it is copied.
@@ -83,20 +106,35 @@ def load_fold_reference(
     if not wanted:
         return None
     folds = {record["patient_id"]: cohort.fold_of(record) for record in cohort.forget}
-    networks, factors = {}, {}
+    networks: dict[int, list[nn.Module]] = {}
+    factors: dict[int, float] = {}
     selection = list(selection)
     own = _mean_score(teacher, selection, task, arithmetic)
     for fold in sorted(set(folds.values())):
-        path = Path(model_dir) / f"model_fold{fold}.pt"
-        if not path.is_file():
-            raise InputError(
-                f"{path}: no fold teacher for the patients to forget; train the pool once"
-                " (run train ... --folds K, the same K) or set reference: none"
-            )
-        check_provenance(path, cohort)
-        networks[fold] = place_teacher(network=network, path=path, arithmetic=arithmetic)
-        factors[fold] = calibration(own, _mean_score(networks[fold], selection, task, arithmetic))
-    return FoldReference(networks=networks, factors=factors, folds=folds, arithmetic=arithmetic)
+        paths = member_paths(model_dir, fold)
+        for path in paths:
+            check_provenance(path, cohort)
+        networks[fold] = [place_teacher(network=network, path=path, arithmetic=arithmetic) for path in paths]
+        mean = FoldMean(networks[fold], task=task)
+        factors[fold] = calibration(own, _mean_score(mean, selection, task, arithmetic))
+    return FoldReference(networks=networks, factors=factors, folds=folds, task=task, arithmetic=arithmetic)
+
+
+def member_paths(model_dir: str | Path, fold: int) -> list[Path]:
+    """The teachers of a fold: `model_fold<k>.pt`, then `model_fold<k>_1.pt`, `model_fold<k>_2.pt` ... as far as they go.
+
+    Raises:
+        InputError: there is none.
+    """
+    found: list[Path] = []
+    while (path := model_path(model_dir=str(model_dir), model_name="", fold=fold, member=len(found))).is_file():
+        found.append(path)
+    if not found:
+        raise InputError(
+            f"{path}: no fold teacher for the patients to forget; train the pool once"
+            " (run train ... --folds K, the same K) or set reference: none"
+        )
+    return found
 
 
 def calibration(teacher: float, fold: float) -> float:

@@ -16,11 +16,6 @@ from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 
 
-def model_path(*, model_dir: str, model_name: str, fold: int = -1) -> Path:
-    """`model_name`, or for fold k `model_fold<k>.pt`, in `model_dir`."""
-    return Path(model_dir) / (model_name if fold < 0 else f"model_fold{fold}.pt")
-
-
 class TeacherRun:
     """Train and write the chosen weights; what is finished is not trained again.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from scripts.engines.models import place_optional, place_teacher
+from scripts.engines.models import model_path, place_optional, place_teacher
 from scripts.errors import InputError
 
 
@@ -25,3 +27,9 @@ def test_a_model_that_need_not_be_there(bench) -> None:
     assert place_optional(network=bench.network(), path=path, arithmetic=bench.arithmetic) is not None
     with pytest.raises(InputError, match="no such checkpoint"):
         place_optional(network=bench.network(), path=bench.model_dir / "none.pt", arithmetic=bench.arithmetic)
+
+
+def test_folds_and_their_members_have_files_of_their_own() -> None:
+    assert model_path(model_dir="m", model_name="model.pt") == Path("m/model.pt")
+    assert model_path(model_dir="m", model_name="model.pt", fold=3) == Path("m/model_fold3.pt")
+    assert model_path(model_dir="m", model_name="model.pt", fold=3, member=2) == Path("m/model_fold3_2.pt")

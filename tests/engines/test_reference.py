@@ -13,7 +13,7 @@ from torch import nn
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import predict
-from scripts.engines.reference import FoldReference, calibration, load_fold_reference
+from scripts.engines.reference import FoldMean, FoldReference, calibration, load_fold_reference, member_paths
 from scripts.errors import InputError
 from scripts.student.teacher import load_teacher
 from scripts.tasks import build_task
@@ -43,8 +43,8 @@ def items(*margins: float, patients: str) -> EpochLoader:
 
 
 def reference(folds: dict[str, int]) -> FoldReference:
-    networks = {0: Times(1.0), 1: Times(-10.0)}
-    return FoldReference(networks=networks, factors={0: 0.5, 1: 2.0}, folds=folds, arithmetic=CPU)
+    networks = {0: [Times(1.0)], 1: [Times(-10.0)]}
+    return FoldReference(networks=networks, factors={0: 0.5, 1: 2.0}, folds=folds, task=CLASSES, arithmetic=CPU)
 
 
 def load(bench, **settings):
@@ -95,6 +95,40 @@ def test_fold_teachers_from_disk(bench) -> None:
         with torch.no_grad():
             expected = network(batch["image"][row : row + 1])[0] * factor
         assert torch.allclose(logits[row], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_members_of_a_fold_answer_by_their_mean_probability(task: str) -> None:
+    images = torch.tensor([[0.3, -2.0, 1.0], [90.0, -90.0, 0.0]])
+    found = FoldMean([Times(1.0), Times(-0.5), Times(2.0)], task=build_task(task))(images)
+    each = [images.double() * factor for factor in (1.0, -0.5, 2.0)]
+    if task == "segmentation":
+        mean = torch.stack([z.sigmoid() for z in each]).mean(0)
+        assert torch.allclose(found.double(), mean.logit(), atol=1e-5)
+    else:
+        mean = torch.stack([z.softmax(1) for z in each]).mean(0)
+        assert torch.allclose(found.double().softmax(1), mean, atol=1e-6)
+
+
+def test_where_all_members_are_sure_the_logit_stays_finite() -> None:
+    found = FoldMean([Times(1.0), Times(1.0)], task=build_task("segmentation"))(torch.tensor([200.0, -200.0]))
+    assert torch.allclose(found, torch.tensor([200.0, -200.0]))
+
+
+def test_all_members_on_disk_are_taken(bench, tmp_path: Path) -> None:
+    for name in ("model_fold0.pt", "model_fold1.pt"):
+        shutil.copy(bench.model_dir / name, tmp_path)
+    shutil.copy(bench.model_dir / "model_fold1.pt", tmp_path / "model_fold0_1.pt")
+    shutil.copy(bench.model_dir / "model_fold1.pt", tmp_path / "model_fold0_3.pt")  # no number 2: not of the pool
+    assert [path.name for path in member_paths(tmp_path, 0)] == ["model_fold0.pt", "model_fold0_1.pt"]
+    found = load(bench, model_dir=tmp_path)
+    assert {fold: len(mean.members) for fold, mean in found.networks.items()} == {0: 2, 1: 1}
+    selection = bench.loaders().evaluation("selection")
+    scores = [
+        predict(network, selection, task=bench.task, arithmetic=CPU).mean("score")
+        for network in (bench.teacher, found.networks[0])
+    ]
+    assert found.factors[0] == pytest.approx(calibration(*scores))
 
 
 def test_only_the_folds_that_are_needed_are_read(bench, tmp_path: Path) -> None:

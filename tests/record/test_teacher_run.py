@@ -12,7 +12,7 @@ from torch import nn
 from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError
 from scripts.record.run_folder import RunFolder
-from scripts.record.teacher_run import TeacherRun, model_path
+from scripts.record.teacher_run import TeacherRun
 
 
 def teacher_run(root: Path, path: Path, *, weight: float = 1.0, fail: bool = False, **settings: bool) -> TeacherRun:
@@ -62,8 +62,3 @@ def test_interrupted_training_leaves_no_model(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         teacher_run(tmp_path / "run", tmp_path / "model.pt", fail=True).run()
     assert not (tmp_path / "model.pt").exists()
-
-
-def test_folds_have_files_of_their_own() -> None:
-    assert model_path(model_dir="m", model_name="model.pt") == Path("m/model.pt")
-    assert model_path(model_dir="m", model_name="model.pt", fold=3) == Path("m/model_fold3.pt")
