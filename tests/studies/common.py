@@ -6,6 +6,7 @@ Models and run folders go to `eval/studies/`, so a study that is interrupted or 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 
 from scripts.chain import run_workflow
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.models import model_path
 from scripts.files import write_json
 
 ROOT = Path(__file__).parents[2]
@@ -43,12 +45,19 @@ def run(workflow: str, settings: Mapping[str, Any], *, run_id: str = "run") -> A
 
 def train(folder: Path, name: str, settings: Mapping[str, Any]) -> Path:
     """Train one model to `folder/<name>.pt`; what is there already is taken as it is."""
-    fold = settings.get("fold", -1)
-    path = folder / (f"{name}.pt" if fold < 0 else f"model_fold{fold}.pt")
+    member = {"fold": settings.get("fold", -1), "member": settings.get("member", 0)}
+    path = model_path(model_dir=str(folder), model_name=f"{name}.pt", **member)
     if not path.is_file():
         own = {"model_dir": str(folder), "model_name": f"{name}.pt", "output_dir": str(folder / f"run_{path.stem}")}
         run("train", {**settings, **own}, run_id="single")
     return path
+
+
+def share_pool(pool: Path, folder: Path) -> None:
+    """Put the fold teachers of `pool` beside the model in `folder`: one pool serves the originals of all seeds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in pool.glob("model_fold*.*"):
+        shutil.copy(path, folder)
 
 
 def unlearn(folder: Path, settings: Mapping[str, Any], *, restore: bool = True) -> dict[str, Any]:

@@ -17,6 +17,7 @@ SEEDS = (1, 2, 3)
 # Fixed epochs, no checkpoint selection: original and retrained model are a pair (VERIFICATION.md).
 PAIRED = {**common.overlay("isic"), "select": "last", "surface": False}
 TENTH = {"forget_ratio": 0.1}
+POOL_SEED = 101  # of the fold teachers: shared by all seeds, and none of theirs
 MEASURES = ("iou", "dice", "score", "false_negative_rate", "empty_mask")
 
 
@@ -35,14 +36,23 @@ def outcome(metrics: dict[str, Any]) -> dict[str, Any]:
     return {**found, "images": sizes, **{key: metrics[key] for key in ("forgetting", "phases", "cost")}}
 
 
+def pool(data_root: Callable[[str], Path]) -> Path:
+    """The folder of the fold teachers."""
+    folder = common.WORK / "isic" / "pool"
+    for fold in range(PAIRED["folds"]):
+        common.train(folder, "fold", {**settings_of(data_root, POOL_SEED), "fold": fold})
+    return folder
+
+
 @pytest.mark.study
 @pytest.mark.parametrize("seed", SEEDS)
 def test_unlearn_a_tenth(seed: int, data_root: Callable[[str], Path]) -> None:
     settings = settings_of(data_root, seed)
     folder = common.WORK / "isic" / f"seed{seed}"
     common.train(folder, "model", settings)
+    common.share_pool(pool(data_root), folder)
     retrained = common.train(folder, "retrained", {**settings, **TENTH})
-    own = {**settings, **TENTH, "model_dir": str(folder), "reference": "none", "retrained_path": str(retrained)}
+    own = {**settings, **TENTH, "model_dir": str(folder), "retrained_path": str(retrained)}
     metrics = common.unlearn(folder / "unlearn", own)
     common.save(f"isic/unlearn_seed{seed}", {"seed": seed, **outcome(metrics)})
     assert metrics["teacher"]["validation"]["iou"]["mean"] > 0.7
