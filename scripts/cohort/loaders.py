@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from monai.transforms import Compose
 
-from scripts.cohort.cohort import Cohort, Record
+from scripts.cohort.cohort import Cohort, Record, image_ids
 from scripts.data.alternating import AlternatingLoader
 from scripts.data.datasets import AugmentedDataset, EpochLoader, make_dataset
+from scripts.data.hard_examples import HardExamples
 from scripts.data.joint import JointLoader
 
 
@@ -68,11 +69,13 @@ class CohortLoaders:
         """The sets `names` with augmentation, on the same prepared images."""
         return {name: AugmentedDataset(self.dataset(name).base, self.augment) for name in names}
 
-    def joint(self, *, forget: int, retain: int, guard: int, steps: int) -> JointLoader:
-        """Steps of `forget` + `retain` + `guard` images each."""
+    def joint(self, *, forget: int, retain: int, guard: int, steps: int, hard_share: float = 0.0) -> JointLoader:
+        """Steps of `forget` + `retain` + `guard` images each; `hard_share` of the last two by weight."""
         sizes = {"forget": forget, "retain": retain, "guard": guard}
         names = [name for name, size in sizes.items() if size and self.cohort.named(name)]
-        return JointLoader(self.training(names), batch_sizes=sizes, steps=steps, seed=self.seed)
+        kept = {name: image_ids(self.cohort.named(name)) for name in names if name != "forget"}
+        hard = HardExamples(ids=kept, share=hard_share) if hard_share else None
+        return JointLoader(self.training(names), batch_sizes=sizes, steps=steps, seed=self.seed, hard=hard)
 
     def alternating(self, *, forget: int, retain: int) -> AlternatingLoader:
         """A pass over retain, then a pass over forget."""
@@ -88,4 +91,5 @@ class CohortLoaders:
             retain=recipe.retain_batch,
             guard=recipe.guard_batch,
             steps=recipe.steps_per_round,
+            hard_share=recipe.hard_share,
         )

@@ -18,6 +18,8 @@ class AlternatingLoader:
         batch_sizes: cohort name -> images a step.
     """
 
+    hard = None  # every image once a round
+
     def __init__(self, datasets: Mapping[str, Dataset], *, batch_sizes: Mapping[str, int], seed: int) -> None:
         self.loaders = {
             name: EpochLoader(data, batch_size=batch_sizes[name], seed=seed, shuffle=True)

@@ -10,6 +10,7 @@ from monai.data import DataLoader
 from torch.utils.data import Dataset
 
 from scripts.data.datasets import AugmentedDataset, derive_seed
+from scripts.data.hard_examples import HardExamples
 from scripts.errors import require_positive
 
 
@@ -30,12 +31,13 @@ class JointLoader:
     """Rounds of `steps` batches, each a dict with one collated batch per cohort.
 
     Fresh random draws in every round touch only the images drawn: the cost of a request does not
-    grow with the training set. A round depends on (seed, round) alone.
+    grow with the training set. A round depends on (seed, round) alone, and on the weights of `hard` at its start.
 
     Args:
         datasets: cohort name -> dataset; an empty one is left out.
         batch_sizes: cohort name -> images a step.
         steps: batches a round.
+        hard: draws a share of the images by weight; None draws all in even turns.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class JointLoader:
         batch_sizes: Mapping[str, int],
         steps: int,
         seed: int,
+        hard: HardExamples | None = None,
     ) -> None:
         require_positive(steps=steps)
+        self.hard = hard
         self.datasets = {name: data for name, data in datasets.items() if len(data) and batch_sizes[name]}  # type: ignore[arg-type]
         self.batch_sizes = dict(batch_sizes)
         self.steps, self.seed, self.epoch = steps, seed, 0
@@ -69,10 +73,26 @@ class JointLoader:
         seed = derive_seed(self.seed, self.epoch, name)
         if isinstance(dataset, AugmentedDataset):
             dataset.seed, dataset.epoch = derive_seed(self.seed, name), self.epoch
-        order: Sequence[int] = chained_order(len(dataset), size * self.steps, seed=seed)  # type: ignore[arg-type]
+        order = self._order(name, len(dataset), size, seed=seed)  # type: ignore[arg-type]
         # A generator of its own: DataLoader would otherwise draw from the global one.
         own = torch.Generator().manual_seed(seed)
         return DataLoader(dataset, batch_size=size, sampler=order, num_workers=0, generator=own)  # type: ignore[arg-type]
+
+    def _order(self, name: str, length: int, size: int, *, seed: int) -> Sequence[int]:
+        by_weight = self.hard.count(name, size) if self.hard is not None else 0
+        even = chained_order(length, (size - by_weight) * self.steps, seed=seed)
+        if self.hard is None or not by_weight:
+            return even
+        generator = torch.Generator().manual_seed(derive_seed(seed, "hard"))
+        drawn = self.hard.draw(name, by_weight * self.steps, generator=generator)
+        # Beyond every index of the even draws: the same image, but other random transforms.
+        first = len(even) // length + 1
+        drawn = [(first + nth) * length + index for nth, index in enumerate(drawn)]
+        order: list[int] = []
+        for step in range(self.steps):
+            order += even[step * (size - by_weight) : (step + 1) * (size - by_weight)]
+            order += drawn[step * by_weight : (step + 1) * by_weight]
+        return order
 
 
 class SingleLoader:

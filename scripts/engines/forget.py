@@ -8,7 +8,9 @@ import torch
 from ignite.engine import Engine
 from monai.engines.trainer import Trainer
 
+from scripts.data.hard_examples import HardExamples
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.departure import departure
 from scripts.engines.finite import require_finite
 from scripts.engines.reference import FoldReference
 from scripts.objectives.base import ForgetBatch
@@ -28,6 +30,7 @@ class ForgetTrainer(Trainer):
         teacher: frozen, in eval mode.
         loader: batches of cohort name -> {image, label, patient_id}.
         scheduler: of the learning rate, stepped once a step.
+        hard: is told how far the student strays on each retain and guard image; None draws evenly.
         reference: soft predictions of fold teachers on the forget set, where the objective asks for them.
         settings: of MONAI's Trainer (max_epochs, handlers, ...).
     """
@@ -45,6 +48,7 @@ class ForgetTrainer(Trainer):
         scheduler: Any = None,
         forget_weight: float = 1.0,
         retain_weight: float = 1.0,
+        hard: HardExamples | None = None,
         reference: FoldReference | None = None,
         seed: int = 0,
         max_epochs: int = 1,
@@ -60,6 +64,7 @@ class ForgetTrainer(Trainer):
         self.retain_objective = retain_objective
         self.forget_weight = float(forget_weight)
         self.retain_weight = float(retain_weight)
+        self.hard = hard
         self.reference = reference
         self.generator = torch.Generator()
         self.seed = int(seed)
@@ -89,6 +94,8 @@ class ForgetTrainer(Trainer):
         for name, part, z, z_t in zip(parts, parts.values(), logits.split(sizes), taught.split(sizes), strict=True):
             loss = self._forget(part, z, z_t) if name == "forget" else self._keep(name, part, z, z_t)
             total = total + loss
+            if self.hard is not None and name != "forget":
+                self.hard.observe(name, part["image_id"], departure(z, z_t))
             output[f"{name}_loss"] = loss.detach()
         require_finite(total, step=engine.state.iteration)
         if total.requires_grad:

@@ -32,6 +32,7 @@ class Recipe:
     forget_batch: int
     retain_batch: int
     guard_batch: int
+    hard_share: float
     steps_per_round: int
     max_rounds: int
     min_rounds: int
@@ -61,6 +62,7 @@ _UNLEARN = {
     "forget_batch": 8,
     "retain_batch": 16,
     "guard_batch": 0,
+    "hard_share": 0.0,
     "steps_per_round": 20,
     "max_rounds": 20,
     "min_rounds": 14,
@@ -72,14 +74,19 @@ _SUPPRESS = {
     **_UNLEARN,
     "scope": "all",
     "rank": 16,
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     # Selectivity comes late: without decay the last steps trade retain against forget at random.
     "lr_schedule": "cosine",
     "forget_objective": "foreground",
-    "retain_batch": 8,
-    "guard_batch": 8,
+    # At weight 1 the first steps take the structure away everywhere, and most later ones go into giving it back.
+    "forget_weight": 0.2,
+    "retain_objective": "distillation",
+    "retain_batch": 12,
+    "guard_batch": 12,
+    # What is lost beside the forget set is lost on its look-alikes.
+    "hard_share": 0.5,
     "steps_per_round": 50,
-    "max_rounds": 60,
+    "max_rounds": 30,
     "min_rounds": 20,
     "stop_at": 1.0,
 }

@@ -121,7 +121,7 @@ def load_fold_reference(
 
 
 def member_paths(model_dir: str | Path, fold: int) -> list[Path]:
-    """The teachers of a fold: `model_fold<k>.pt`, then `model_fold<k>_1.pt`, `model_fold<k>_2.pt` ... as far as they go.
+    """The teachers of a fold: `model_fold<k>.pt`, then `model_fold<k>_1.pt`, `model_fold<k>_2.pt`, ... without a gap.
 
     Raises:
         InputError: there is none.

@@ -45,8 +45,14 @@ def test_joint_leaves_out_what_is_not_asked_for_or_empty(bench) -> None:
 
 @pytest.mark.parametrize(("schedule", "kind"), [("joint", JointLoader), ("released", AlternatingLoader)])
 def test_the_schedule_chooses_the_loader(bench, schedule: str, kind: type) -> None:
-    recipe = SimpleNamespace(schedule=schedule, forget_batch=2, retain_batch=8, guard_batch=0, steps_per_round=7)
+    sizes = {"forget_batch": 2, "retain_batch": 8, "guard_batch": 0, "steps_per_round": 7}
+    recipe = SimpleNamespace(schedule=schedule, hard_share=0.5, **sizes)
     loader = bench.loaders().for_recipe(recipe)
     retain, forget = len(bench.cohort.retain), len(bench.cohort.forget)
     assert isinstance(loader, kind)
     assert len(loader) == (7 if schedule == "joint" else -(-retain // 8) + -(-forget // 2))
+    # The released schedule has every image once a round.
+    assert loader.hard is None or list(loader.hard.positions["retain"]) == [
+        record["image_id"] for record in bench.cohort.retain
+    ]
+    assert (loader.hard is None) == (schedule == "released")

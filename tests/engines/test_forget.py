@@ -11,7 +11,9 @@ import pytest
 import torch
 from ignite.engine import Events
 
+from scripts.data.hard_examples import FLOOR, KEPT
 from scripts.data.transforms import augmentation
+from scripts.engines.departure import departure
 from scripts.engines.forget import ForgetTrainer
 from scripts.engines.handlers import EpochSeed, History, Resume, StudentState
 from scripts.engines.reference import load_fold_reference
@@ -50,7 +52,12 @@ def forgetting(
     retain = build_retain_objective(retain, "segmentation") if isinstance(retain, str) else retain
     resume = Resume(
         path=folder / "forget.pt",
-        objects={"student": StudentState(student), "optimizer": optimizer, "history": history},
+        objects={
+            "student": StudentState(student),
+            "optimizer": optimizer,
+            "history": history,
+            "hard": getattr(loader, "hard", None),
+        },
     )
     trainer = ForgetTrainer(
         arithmetic=bench.arithmetic,
@@ -61,6 +68,7 @@ def forgetting(
         forget_objective=forget,
         retain_objective=retain,
         seed=3,
+        hard=getattr(loader, "hard", None),
         max_epochs=rounds,
         handlers=[resume, EpochSeed(seed=3, loaders=loader), history],
         **settings.get("trainer", {}),
@@ -163,11 +171,31 @@ def test_reference_targets_reach_the_objective(bench, tmp_path: Path) -> None:
     assert torch.equal(forget.calls[0][1].reference_logits, expected)
 
 
-@pytest.mark.parametrize(("forget", "step"), [("noisy_label", 4), ("random_label", 8)])
-def test_resumed_is_bit_equal_to_uninterrupted(bench, tmp_path: Path, forget: str, step: int) -> None:
-    whole = forgetting(bench, tmp_path / "whole", forget=forget)
+def test_images_on_which_the_student_strays_gain_weight(bench, tmp_path: Path) -> None:
+    loader = bench.loaders().joint(forget=2, retain=4, guard=0, steps=3, hard_share=0.5)
+    run = forgetting(bench, tmp_path, rounds=2, loader=loader)
+    run.trainer.run()
+    before = loader.hard.weights["retain"].clone()
+    image = next(iter(bench.loaders().evaluation("retain")))
+    with torch.no_grad():
+        away = departure(run.student.eval().network(image["image"]), bench.teacher(image["image"]))
+    assert float(away.min()) > 0 and set(before.tolist()) != {1.0}
+    loader.hard.observe("retain", image["image_id"], away)
+    kept = torch.tensor([before[loader.hard.positions["retain"][own]] for own in image["image_id"]])
+    assert loader.hard.weights["retain"][: len(away)].tolist() == pytest.approx(
+        (KEPT * kept + (1 - KEPT) * (away + FLOOR)).tolist()
+    )
+
+
+@pytest.mark.parametrize(("forget", "step", "share"), [("noisy_label", 4, 0), ("random_label", 8, 0.5)])
+def test_resumed_is_bit_equal_to_uninterrupted(bench, tmp_path: Path, forget: str, step: int, share: float) -> None:
+    def loader() -> Any:
+        images = bench.loaders(augment=augmentation("phantom"))
+        return images.joint(forget=2, retain=4, guard=0, steps=3, hard_share=share)
+
+    whole = forgetting(bench, tmp_path / "whole", forget=forget, loader=loader())
     whole.trainer.run()
-    first = forgetting(bench, tmp_path / "parts", forget=forget)
+    first = forgetting(bench, tmp_path / "parts", forget=forget, loader=loader())
 
     def stop(engine: Any) -> None:
         raise Interrupted
@@ -176,7 +204,7 @@ def test_resumed_is_bit_equal_to_uninterrupted(bench, tmp_path: Path, forget: st
     with pytest.raises(Interrupted):
         first.trainer.run()
     torch.manual_seed(99)
-    second = forgetting(bench, tmp_path / "parts", forget=forget)
+    second = forgetting(bench, tmp_path / "parts", forget=forget, loader=loader())
     second.trainer.run()
     assert outcome(second) == outcome(whole)
     assert (tmp_path / "parts" / "history.csv").read_bytes() == (tmp_path / "whole" / "history.csv").read_bytes()

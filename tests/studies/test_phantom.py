@@ -21,6 +21,7 @@ from tests.studies import common
 
 SEEDS = (1, 2, 3, 4, 5)
 CONTROLLED = (1, 2, 3)  # seeds for which the half and over controls are trained too
+POOL_SEED, MEMBERS = 101, 3  # fold teachers that left the patients out: shared by all seeds, and none of theirs
 OVER = -0.7  # the annotator's bias in the labels of the over-forgotten control
 REQUEST = common.ROOT / "sample_data" / "request.csv"
 # Paired models: fixed epochs, no checkpoint selection (VERIFICATION.md).
@@ -66,6 +67,15 @@ def over_records() -> list[dict[str, Any]]:
     return [*own.retain, *({**record, "label_shrink": OVER} for record in own.forget)]
 
 
+def pool() -> Path:
+    """The folder of the fold teachers; their seeds are not the originals', so they share no initial weights."""
+    folder = common.WORK / "phantom" / "pool"
+    fold = {cohort().fold_of(record) for record in cohort().forget}.pop()
+    for member in range(MEMBERS):
+        common.train(folder, "fold", {**PAIRED, "seed": POOL_SEED + member, "fold": fold, "member": member})
+    return folder
+
+
 @pytest.mark.study
 @pytest.mark.parametrize("seed", SEEDS)
 def test_forgotten_fraction(seed: int) -> None:
@@ -74,9 +84,7 @@ def test_forgotten_fraction(seed: int) -> None:
     paired = {**PAIRED, "seed": seed}
     original = common.train(folder, "model", paired)
     retrained = common.train(folder, "retrained", {**paired, "request": str(REQUEST)})
-    fold = {cohort().fold_of(record) for record in cohort().forget}.pop()
-    # The reference has a seed of its own: it must not share the original's initial weights.
-    common.train(folder, "fold", {**paired, "seed": 100 + seed, "fold": fold})
+    common.share_pool(pool(), folder)
     controls = {}
     if seed in CONTROLLED:
         half, over = {"request": half_request(folder)}, {"train::dataset::data": over_records()}
@@ -84,9 +92,11 @@ def test_forgotten_fraction(seed: int) -> None:
         controls["over"] = common.train(folder, "over", {**paired, **over})
     settings = {"model_dir": str(folder), "seed": seed, "retrained_path": str(retrained), "surface": False}
     metrics = common.unlearn(folder / "unlearn", settings)
+    references = {path.stem: path for path in sorted(pool().glob("model_fold*.pt"))}
     beta = {
         name: slope(path)
         for name, path in {
+            **references,
             "original": original,
             "retrained": retrained,
             "unlearned": folder / "unlearn" / "release" / "student.pt",
@@ -97,7 +107,7 @@ def test_forgotten_fraction(seed: int) -> None:
     result = {
         "seed": seed,
         "recall_slope": beta,
-        "ff_true": {name: (beta["original"] - value) / gap for name, value in beta.items()},
+        "ff_true": {name: (beta["original"] - value) / gap for name, value in beta.items() if name not in references},
         "ff_score": metrics["forgetting"]["forgotten_fraction"],
         "dice": {name: common.means(metrics, name, "dice") for name in ("teacher", "student", "retrained")},
         "phases": metrics["phases"],
