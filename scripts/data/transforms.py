@@ -1,8 +1,7 @@
-"""From a record to what the network sees; random views for training, fixed views for evaluation."""
+"""From a record to what the network sees; random transforms for training."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -24,18 +23,14 @@ from monai.transforms import (
     SelectItemsd,
     Transform,
 )
-from PIL import Image
 
 from scripts.data.source import DataSource, nearest_known
+from scripts.data.views import RandRecompressd
 from scripts.errors import InputError
 
 KEPT = ("image", "label", "image_id", "patient_id")
 NORMALISATIONS = ("half", "zscore", "none")
-AUGMENTATIONS = ("none", "flips", "fundus", "dermoscopy", "phantom")
-VIEWS = ("flip_h", "flip_v", "jitter", "jpeg")
-JPEG_QUALITY = 50
-
-View = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
 
 
 class PlainTensors(MapTransform):
@@ -92,15 +87,17 @@ def preprocessing(
     return Compose(steps)
 
 
-def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True) -> list[Transform]:
+def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normalise: str = "half") -> list[Transform]:
     """Random transforms of normalised tensors: geometry on image and mask, intensity on the image alone.
 
     Args:
-        name: "none"; "flips"; "fundus" (flips, quarter turns, rotation to 30 degrees, scale to 15 %, gamma, contrast,
-            brightness, noise); "dermoscopy" (the same with colour shifts per channel, no gamma); "phantom"
-            (intensity alone: there the position carries what the network is to memorise).
+        name: "none"; "flips"; "views" (flips, contrast and brightness to 15 %, JPEG of quality 30 to 90: what must not
+            bring back what was forgotten); "fundus" (flips, quarter turns, rotation to 30 degrees, scale to 15 %,
+            gamma, contrast, brightness, noise); "dermoscopy" (the same with colour shifts per channel, no gamma);
+            "phantom" (intensity alone: there the position carries what the network is to memorise).
         spatial_dims: 2 or 3.
         masks: whether `label` is a mask that moves with the image.
+        normalise: how the image was normalised, so that "views" can compress it.
     """
     if name not in AUGMENTATIONS:
         raise InputError(f"augmentation: '{name}' is unknown; nearest: {nearest_known(str(name), AUGMENTATIONS)}")
@@ -112,6 +109,11 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True) -> lis
     flips: list[Transform] = [RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(spatial_dims)]
     if name == "flips":
         return [*flips, PlainTensors()]
+    if name == "views":
+        light = _intensity(brightness=0.15, contrast=0.15, noise=0.02)
+        # JPEG knows pictures, not volumes.
+        jpeg = [RandRecompressd(prob=0.4, quality=(30, 90), normalise=normalise)] if spatial_dims == 2 else []
+        return [*flips, *light, PlainTensors(), *jpeg]
     turns: list[Transform] = [RandRotate90d(keys, prob=0.5, max_k=3)] if spatial_dims == 2 else []
     affine = RandAffined(
         keys,
@@ -136,63 +138,3 @@ def _intensity(*, brightness: float, contrast: float, noise: float) -> list[Tran
         RandShiftIntensityd("image", offsets=brightness, prob=0.5),
         RandGaussianNoised("image", prob=0.2, std=noise),
     ]
-
-
-def _flipped(axis: int) -> View:
-    def view(image: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return image.flip(axis), label.flip(axis) if label.ndim == image.ndim else label
-
-    return view
-
-
-def _jittered(image: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Contrast down by a tenth around the image's mean, brightness up by a tenth of its s.d."""
-    mean = image.mean()
-    return (image - mean) * 0.9 + mean + 0.1 * image.std(), label
-
-
-def _recompressed(normalise: str) -> View:
-    def view(image: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        low, high = (-1.0, 1.0) if normalise == "half" else (0.0, 1.0)
-        if normalise == "zscore":
-            low, high = float(image.min()), float(image.max())
-        span = max(high - low, 1e-6)
-        levels = ((image - low) / span).clamp(0, 1).mul(255).round().byte().cpu().numpy()
-        planes = [levels.transpose(1, 2, 0)] if levels.shape[0] == 3 else list(levels)
-        decoded = [_jpeg(plane) for plane in planes]
-        stacked = decoded[0].transpose(2, 0, 1) if levels.shape[0] == 3 else np.stack(decoded)
-        return torch.from_numpy(stacked.astype(np.float32) / 255).to(image) * span + low, label
-
-    return view
-
-
-def _jpeg(plane: np.ndarray) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(plane).save(buffer, format="JPEG", quality=JPEG_QUALITY)
-    return np.asarray(Image.open(buffer))
-
-
-def views(name: str = "all", *, normalise: str = "half", spatial_dims: int = 2) -> list[tuple[str, View]]:
-    """Fixed views under which forgetting must hold: (name, function of a normalised image (C, H, W) and its label).
-
-    Args:
-        name: "all", "none" or one of `VIEWS`: "flip_h", "flip_v", "jitter", "jpeg" (re-compressed at quality 50).
-        normalise: how the image was normalised, so that "jpeg" can work in 0..1.
-        spatial_dims: volumes have no "jpeg" view.
-    """
-    # (H, W) are the two first spatial axes, in 2D and 3D
-    made: dict[str, View] = {
-        "flip_h": _flipped(2),
-        "flip_v": _flipped(1),
-        "jitter": _jittered,
-        "jpeg": _recompressed(normalise),
-    }
-    if spatial_dims != 2:
-        del made["jpeg"]
-    if name == "all":
-        return list(made.items())
-    if name == "none":
-        return []
-    if name not in made:
-        raise InputError(f"views: '{name}' is unknown; allowed: all, none, {', '.join(made)}")
-    return [(name, made[name])]

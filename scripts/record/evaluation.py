@@ -11,7 +11,7 @@ from torch import nn
 
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import AugmentedDataset, EpochLoader
-from scripts.data.transforms import views
+from scripts.data.views import views
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import Rows, predict
 from scripts.files import write_json, write_text

@@ -1,4 +1,4 @@
-"""Preprocessing, augmentation and the fixed views."""
+"""Preprocessing and augmentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from monai.transforms import Compose
 
 from scripts.data import build_source
-from scripts.data.transforms import AUGMENTATIONS, VIEWS, augmentation, preprocessing, views
+from scripts.data.transforms import AUGMENTATIONS, augmentation, preprocessing
 from scripts.errors import InputError
 
 
@@ -74,7 +74,7 @@ def test_augmentations_keep_shapes_and_binary_masks(name):
     assert changed == 0 if name == "none" else changed >= 6
 
 
-@pytest.mark.parametrize("name", ["flips", "fundus", "dermoscopy"])
+@pytest.mark.parametrize("name", ["flips", "views", "fundus", "dermoscopy"])
 def test_image_and_mask_move_together(name):
     """An image that is bright exactly where its mask is stays so under geometry and light."""
     steps = Compose(augmentation(name))
@@ -109,41 +109,3 @@ def test_augmentation_is_cheap():
 def test_unknown_names():
     with pytest.raises(InputError, match="'fundu' is unknown; nearest: 'fundus'"):
         augmentation("fundu")
-    with pytest.raises(InputError, match="'blur' is unknown; allowed: all, none, flip_h"):
-        views("blur")
-
-
-def test_views_are_fixed_and_flips_undo_themselves():
-    item = sample()
-    made = dict(views())
-    assert tuple(made) == VIEWS and views("none") == [] and views("jitter")[0][0] == "jitter"
-    for name, view in made.items():
-        image, label = view(item["image"], item["label"])
-        again, _ = view(item["image"], item["label"])
-        assert torch.equal(image, again) and not torch.equal(image, item["image"]), name
-        assert image.shape == item["image"].shape and image.dtype == torch.float32
-        if name.startswith("flip"):
-            assert torch.equal(view(image, label)[0], item["image"])
-            assert not torch.equal(label, item["label"])
-        else:
-            assert torch.equal(label, item["label"])
-    # horizontally: columns change places, rows stay
-    assert torch.equal(made["flip_h"](item["image"], item["label"])[0][:, 0, 0], item["image"][:, 0, -1])
-
-
-@pytest.mark.parametrize("normalise", ["half", "none", "zscore"])
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_recompression_loses_little_of_a_smooth_image(normalise, channels):
-    image = torch.linspace(0.1, 0.9, 64).repeat(channels, 64, 1)
-    image = {"half": image * 2 - 1, "none": image, "zscore": (image - image.mean()) / image.std()}[normalise]
-    made = views("jpeg", normalise=normalise)[0][1](image, torch.tensor(0))[0]
-    spread = image.max() - image.min()
-    assert 0 < (made - image).abs().mean() < 0.03 * spread
-
-
-def test_volumes_have_no_jpeg_view():
-    made = dict(views(spatial_dims=3))
-    volume = torch.rand(1, 4, 5, 6)
-    assert set(made) == {"flip_h", "flip_v", "jitter"}
-    assert torch.equal(made["flip_h"](volume, volume)[0], volume.flip(2))
-    assert made["flip_h"](volume, torch.tensor(1))[1] == 1

@@ -7,5 +7,16 @@ from scripts.engines.handlers.history import History
 from scripts.engines.handlers.progress import Progress
 from scripts.engines.handlers.resume import Resume, StudentState
 from scripts.engines.handlers.seed import EpochSeed
+from scripts.engines.handlers.validation import Validation
 
-__all__ = ["EarlyStop", "EpochSeed", "History", "KeepBest", "Progress", "Resume", "StopAtGoal", "StudentState"]
+__all__ = [
+    "EarlyStop",
+    "EpochSeed",
+    "History",
+    "KeepBest",
+    "Progress",
+    "Resume",
+    "StopAtGoal",
+    "StudentState",
+    "Validation",
+]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +84,15 @@ class History:
     def _write_tensorboard(self) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(self.tensorboard, filename_suffix=f".{self.phase}") as board:
-            for row in self.rows:
-                board.add_scalar(f"{self.phase}/{row['name']}", row["value"], row["iteration"])
+        folder = Path(self.tensorboard)
+        folder.mkdir(parents=True, exist_ok=True)
+        # The writer puts the machine's name into the file's; a released folder must not carry it.
+        with tempfile.TemporaryDirectory(prefix=".tensorboard.", dir=folder.parent) as hidden:
+            with SummaryWriter(hidden) as board:
+                for row in self.rows:
+                    board.add_scalar(f"{self.phase}/{row['name']}", row["value"], row["iteration"])
+            (written,) = Path(hidden).iterdir()
+            os.replace(written, folder / f"events.out.tfevents.{self.phase}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
