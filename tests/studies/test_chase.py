@@ -24,8 +24,6 @@ OVERFITTED = {"augment": "none", "epochs": 200}
 MEMBERS = 2  # fold teachers that left the two children out
 RELEASED = {
     **common.overlay("method_released"),
-    "supervised_weight": 1.0,
-    "forget_lr_schedule": "constant",
     "forget_batch": 4,
     "retain_batch": 4,
     "max_rounds": 80,
