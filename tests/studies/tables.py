@@ -95,10 +95,12 @@ def chase_teacher() -> str:
 
 
 def isic_unlearn() -> str:
-    """A tenth of the lesions unlearned."""
+    """A tenth of the lesions unlearned, by the forget weight."""
     rows: list[list[str]] = []
-    for found in results("isic/unlearn_seed*.json"):
-        rows += case(f"seed {found['seed']}", found, "iou")
+    for found in results("isic/unlearn_*.json"):
+        rows += case(
+            f"weight {found.get('settings', {}).get('forget_weight', 1):g}, seed {found['seed']}", found, "iou"
+        )
     return table(["", "model", *SETS, "corrected score", "FF", "CPU s"], rows)
 
 

@@ -53,9 +53,11 @@ def test_unlearn_a_tenth(seed: int, data_root: Callable[[str], Path]) -> None:
     common.train(folder, "model", settings)
     common.share_pool(pool(data_root), folder)
     retrained = common.train(folder, "retrained", {**settings, **TENTH})
-    own = {**settings, **TENTH, "model_dir": str(folder), "retrained_path": str(retrained)}
+    own = {**settings, **common.overlay("isic_unlearn"), **TENTH}
+    own.update(model_dir=str(folder), retrained_path=str(retrained))
     metrics = common.unlearn(folder / "unlearn", own)
-    common.save(f"isic/unlearn_seed{seed}", {"seed": seed, **outcome(metrics)})
+    tuned = common.overlay("isic_unlearn")
+    common.save(f"isic/unlearn_seed{seed}", {"seed": seed, "settings": tuned, **outcome(metrics)})
     assert metrics["teacher"]["validation"]["iou"]["mean"] > 0.7
 
 
