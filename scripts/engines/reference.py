@@ -72,11 +72,10 @@ class FoldMean(nn.Module):
         if len(found) == 1:
             return found[0]
         z = torch.stack(found)
-        count = torch.tensor(float(len(found))).log()
-        # In logarithms: a probability that rounds to 1 would have no logit.
-        log_p = functional.logsigmoid(z) if self.binary else z.log_softmax(2)
-        mean = log_p.logsumexp(0) - count
-        return mean - (functional.logsigmoid(-z).logsumexp(0) - count) if self.binary else mean
+        # In logarithms: a probability that rounds to 1 would have no logit. The number of members cancels.
+        if self.binary:
+            return functional.logsigmoid(z).logsumexp(0) - functional.logsigmoid(-z).logsumexp(0)
+        return z.log_softmax(2).logsumexp(0)
 
 
 def _mean_score(network: nn.Module, batches: Iterable[dict], task: Task, arithmetic: Arithmetic) -> float:
