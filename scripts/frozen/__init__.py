@@ -1,0 +1,1 @@
+"""What depends on no trainable weight is computed once."""

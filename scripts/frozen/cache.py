@@ -1,0 +1,113 @@
+"""What is computed once an image: kept in a run's private folder, within one budget of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scripts.errors import InputError
+from scripts.frozen.store import RowStore
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+class FrozenCache:
+    """The stores of a run, by name; they share a folder and a budget.
+
+    Args:
+        folder: in the run's `private/`: it holds activations of patients' images, and `close` removes it.
+        budget: bytes on disk at most, over all stores; 0 stores nothing.
+
+    Raises:
+        InputError: the budget is no number of at least 0.
+    """
+
+    def __init__(self, *, folder: str | Path, budget: float) -> None:
+        if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not 0 <= budget < float("inf"):
+            raise InputError(f"frozen_budget: '{budget}' is not a number of bytes; allowed are numbers of at least 0")
+        self.folder, self.budget = Path(folder), int(budget)
+        self.stores: dict[str, Stored] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in use."""
+        return sum(store.bytes for store in self.stores.values())
+
+    def stored(self, name: str) -> Stored:
+        """A store under a name of its own."""
+        self.stores[name] = Stored(folder=self.folder / name, allow=lambda more: self.bytes + more <= self.budget)
+        return self.stores[name]
+
+    def report(self) -> dict[str, Any]:
+        """What was computed and what was looked up, in images: for the record of a run; no id, no path."""
+        counts = {
+            name: {"computed": store.computed, "looked_up": store.looked_up} for name, store in self.stores.items()
+        }
+        return {"bytes": self.bytes, **counts}
+
+    def close(self) -> None:
+        """Remove what was stored."""
+        for store in self.stores.values():
+            store.close()
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+class Stored:
+    """Tensors by key, computed where they are missing.
+
+    Each image is computed by itself. In a batch the last bits of an output depend on the batch's size: a run that is
+    resumed with an empty store would go on from other values.
+    """
+
+    def __init__(self, *, folder: Path, allow: Callable[[int], bool]) -> None:
+        self.folder, self._allow = folder, allow
+        self._store: RowStore | None = None
+        self.computed = 0
+        self.looked_up = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in use."""
+        return self._store.bytes if self._store is not None else 0
+
+    def rows(self, keys: Sequence[str], compute: Callable[[int], Tensors]) -> Tensors:
+        """The tensors of each key, stacked: one (len(keys), ...) for each tensor that `compute` gives.
+
+        Args:
+            keys: one an image; equal keys stand for equal images.
+            compute: position in `keys` -> tensors without batch axis, on any device.
+        """
+        fresh: dict[str, Tensors] = {}
+        for position, key in enumerate(keys):
+            if key in fresh or (self._store is not None and key in self._store):
+                self.looked_up += 1
+                continue
+            fresh[key] = compute(position)
+            self.computed += 1
+            self._keep(key, fresh[key])
+        single = [fresh[key] if key in fresh else self._kept(key) for key in keys]
+        return tuple(torch.stack(slot) for slot in zip(*single, strict=True))
+
+    def close(self) -> None:
+        """Remove what was stored."""
+        if self._store is not None:
+            self._store.close()
+        self._store = None
+
+    def _keep(self, key: str, tensors: Tensors) -> None:
+        if self._store is None:
+            self._store = RowStore(
+                self.folder,
+                shapes=[tuple(tensor.shape) for tensor in tensors],
+                dtypes=[tensor.dtype for tensor in tensors],
+                allow=self._allow,
+            )
+        self._store.put(key, tensors)
+
+    def _kept(self, key: str) -> Tensors:
+        assert self._store is not None
+        return self._store.get(key)

@@ -1,0 +1,77 @@
+"""A network of which only the trainable part is run: the rest is computed once an image and looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from scripts.frozen.cache import Stored, Tensors
+from scripts.frozen.cut import WORTH, Constant, Run, filler, find_constants, flat, looked_up, packed
+
+
+class FrozenPart:
+    """Logits of a network in training, from stored outputs of its constant submodules.
+
+    They are the logits that the whole network gives, up to the rounding that goes with a batch's size.
+
+    Args:
+        network: in its training modes, with the weights that train requiring gradient.
+        run: gives the logits of a network, in the precision of training.
+        stored: where the outputs are kept.
+        worth: see `find_constants`.
+    """
+
+    def __init__(self, *, network: nn.Module, run: Run, stored: Stored, worth: float = WORTH) -> None:
+        self.network, self.run, self.stored, self.worth = network, run, stored, worth
+        self._constants: tuple[Constant, ...] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The submodules whose outputs are kept; empty before the first images."""
+        return [constant.name for constant in self._constants or () if constant.needed]
+
+    def logits(self, images: torch.Tensor, keys: Sequence[str]) -> torch.Tensor:
+        """Logits of `images` (N, C, H, W[, D]), with gradient; `keys` names each of the N images."""
+        if self._constants is None:
+            self._constants = find_constants(self.network, images[:1], run=self.run, worth=self.worth)
+        if not self.names:
+            return self.run(self.network, images)
+        rows = self.stored.rows(keys, lambda position: self._compute(images[position : position + 1]))
+        with looked_up(self.network, self._values([row.to(images.device) for row in rows], images)):
+            return self.run(self.network, images)
+
+    @torch.no_grad()
+    def _compute(self, image: torch.Tensor) -> Tensors:
+        """The needed outputs for one image, without batch axis."""
+        outputs: dict[str, Tensors] = {}
+
+        def note(name: str, output: Any) -> None:
+            # A copy: an activation in place may overwrite it.
+            outputs[name] = tuple(tensor[0].clone() for tensor in flat(output) or ())
+
+        hooks = [
+            self.network.get_submodule(name).register_forward_hook(
+                lambda _module, _args, output, name=name: note(name, output)
+            )
+            for name in self.names
+        ]
+        try:
+            self.run(self.network, image)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return tuple(tensor for name in self.names for tensor in outputs[name])
+
+    def _values(self, rows: list[torch.Tensor], images: torch.Tensor) -> dict[str, Any]:
+        """What each constant submodule answers; one that nothing trainable reads answers with zeros."""
+        values: dict[str, Any] = {}
+        left = iter(rows)
+        for constant in self._constants or ():
+            if constant.needed:
+                values[constant.name] = packed(constant, tuple(next(left) for _ in constant.shapes))
+            else:
+                values[constant.name] = filler(constant, len(images), images.device, 0.0)
+        return values
