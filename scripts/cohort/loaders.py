@@ -14,6 +14,7 @@ from scripts.data.alternating import AlternatingLoader
 from scripts.data.datasets import AugmentedDataset, EpochLoader, make_dataset
 from scripts.data.hard_examples import HardExamples
 from scripts.data.joint import JointLoader
+from scripts.errors import InputError
 
 
 class CohortLoaders:
@@ -26,6 +27,10 @@ class CohortLoaders:
         batch_size: of evaluation.
         cache, cache_dir: see `make_dataset`.
         seed: of order and augmentation.
+        views: random draws an image; 0 draws anew each time.
+
+    Raises:
+        InputError: `views` is below 0.
     """
 
     def __init__(
@@ -38,13 +43,16 @@ class CohortLoaders:
         cache: str = "memory",
         cache_dir: str | Path | None = None,
         seed: int = 0,
+        views: int = 0,
     ) -> None:
+        if int(views) < 0:
+            raise InputError(f"cached_views: {views} is not a number of views; allowed are whole numbers from 0")
         self.cohort = cohort
         self.transform = transform
         self.augment = tuple(augment)
         self.batch_size = int(batch_size)
         self.cache, self.cache_dir = cache, cache_dir
-        self.seed = int(seed)
+        self.seed, self.views = int(seed), int(views)
         self._prepared: dict[str, AugmentedDataset] = {}
 
     def dataset(self, name: str) -> AugmentedDataset:
@@ -67,7 +75,7 @@ class CohortLoaders:
 
     def training(self, names: Sequence[str]) -> dict[str, AugmentedDataset]:
         """The sets `names` with augmentation, on the same prepared images."""
-        return {name: AugmentedDataset(self.dataset(name).base, self.augment) for name in names}
+        return {name: AugmentedDataset(self.dataset(name).base, self.augment, views=self.views) for name in names}
 
     def joint(self, *, forget: int, retain: int, guard: int, steps: int, hard_share: float = 0.0) -> JointLoader:
         """Steps of `forget` + `retain` + `guard` images each; `hard_share` of the last two by weight."""

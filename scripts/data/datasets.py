@@ -29,10 +29,18 @@ def derive_seed(*parts: int | str) -> int:
 
 
 class AugmentedDataset(Dataset):
-    """A dataset of deterministic items and random transforms whose draws depend on (seed, epoch, index) alone."""
+    """A dataset of deterministic items and random transforms whose draws depend on (seed, epoch, index) alone.
 
-    def __init__(self, base: Sequence[Any] | Dataset, random: Sequence[Callable] = ()) -> None:
+    An item's `view` says in which form its image comes: "plain" without random transforms, a number where it is one of
+    a few fixed draws, empty where it is drawn anew each time.
+
+    Args:
+        views: random draws an image; each time one of them is taken. 0 draws anew each time.
+    """
+
+    def __init__(self, base: Sequence[Any] | Dataset, random: Sequence[Callable] = (), *, views: int = 0) -> None:
         self.base = base
+        self.views = int(views)
         self.random = Compose(list(random))
         self.seed, self.epoch = 0, 0
 
@@ -48,8 +56,13 @@ class AugmentedDataset(Dataset):
         item = self.base[index % len(self)]
         # a copy: what a batch does to its tensors must not reach the cache
         item = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in item.items()}
+        item["view"] = "plain"
         if self.random.transforms:
-            self.random.set_random_state(seed=derive_seed(self.seed, self.epoch, index))
+            seed = derive_seed(self.seed, self.epoch, index)
+            item["view"] = str(seed % self.views) if self.views else ""
+            if self.views:
+                seed = derive_seed(self.seed, "view", index % len(self), item["view"])
+            self.random.set_random_state(seed=seed)
             item = self.random(item)
         return item
 

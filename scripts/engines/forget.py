@@ -12,7 +12,7 @@ from scripts.data.hard_examples import HardExamples
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.departure import departure
 from scripts.engines.finite import require_finite
-from scripts.engines.reference import FoldReference
+from scripts.engines.forward import Forward
 from scripts.objectives.base import ForgetBatch
 from scripts.student.student import Student
 
@@ -27,11 +27,10 @@ class ForgetTrainer(Trainer):
 
     Args:
         student: what is trained; its base never moves.
-        teacher: frozen, in eval mode.
-        loader: batches of cohort name -> {image, label, patient_id}.
+        forward: logits of student, teacher and reference; see there.
+        loader: batches of cohort name -> {image, label, image_id, patient_id, view}.
         scheduler: of the learning rate, stepped once a step.
         hard: is told how far the student strays on each retain and guard image; None draws evenly.
-        reference: soft predictions of fold teachers on the forget set, where the objective asks for them.
         settings: of MONAI's Trainer (max_epochs, handlers, ...).
     """
 
@@ -40,7 +39,7 @@ class ForgetTrainer(Trainer):
         *,
         arithmetic: Arithmetic,
         student: Student,
-        teacher: torch.nn.Module,
+        forward: Forward,
         loader: Any,
         optimizer: torch.optim.Optimizer,
         forget_objective: Any,
@@ -49,7 +48,6 @@ class ForgetTrainer(Trainer):
         forget_weight: float = 1.0,
         retain_weight: float = 1.0,
         hard: HardExamples | None = None,
-        reference: FoldReference | None = None,
         seed: int = 0,
         max_epochs: int = 1,
         handlers: Any = None,
@@ -57,7 +55,7 @@ class ForgetTrainer(Trainer):
     ) -> None:
         self.arithmetic = arithmetic
         self.student = student
-        self.teacher = teacher
+        self.forward = forward
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.forget_objective = forget_objective
@@ -65,7 +63,6 @@ class ForgetTrainer(Trainer):
         self.forget_weight = float(forget_weight)
         self.retain_weight = float(retain_weight)
         self.hard = hard
-        self.reference = reference
         self.generator = torch.Generator()
         self.seed = int(seed)
         super().__init__(
@@ -82,12 +79,9 @@ class ForgetTrainer(Trainer):
         parts = {name: self.arithmetic.move(batch) for name, batch in batchdata.items()}
         # Random targets of a step depend on (seed, step) alone.
         self.generator.manual_seed(self.seed * 1_000_003 + engine.state.iteration)
-        images = torch.cat([part["image"] for part in parts.values()])
         self.student.train()
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.arithmetic.logits(self.student.network, images)
-        with torch.no_grad():
-            taught = self.arithmetic.logits(self.teacher, images)
+        logits, taught = self.forward.logits(parts)
         sizes = [len(part["image"]) for part in parts.values()]
         output: dict[str, torch.Tensor] = {}
         total = logits.new_zeros(())
@@ -106,9 +100,11 @@ class ForgetTrainer(Trainer):
         return {"loss": total.detach(), **output}
 
     def _forget(self, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-        target = self.reference.logits(part) if self.reference is not None else None
         batch = ForgetBatch(
-            label=part["label"], teacher_logits=taught, reference_logits=target, generator=self.generator
+            label=part["label"],
+            teacher_logits=taught,
+            reference_logits=self.forward.reference(part),
+            generator=self.generator,
         )
         return self.forget_weight * self.forget_objective(logits, batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,17 @@ class FrozenCache:
     """The stores of a run, by name; they share a folder and a budget.
 
     Args:
-        folder: in the run's `private/`: it holds activations of patients' images, and `close` removes it.
-        budget: bytes on disk at most, over all stores; 0 stores nothing.
+        folder: in the run's `private/`, for the store holds activations of patients' images.
+        megabytes: on disk at most, over all stores; 0 stores nothing.
 
     Raises:
-        InputError: the budget is no number of at least 0.
+        InputError: that is no number from 0.
     """
 
-    def __init__(self, *, folder: str | Path, budget: float) -> None:
-        if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not 0 <= budget < float("inf"):
-            raise InputError(f"frozen_budget: '{budget}' is not a number of bytes; allowed are numbers of at least 0")
-        self.folder, self.budget = Path(folder), int(budget)
+    def __init__(self, *, folder: str | Path, megabytes: float) -> None:
+        if isinstance(megabytes, bool) or not isinstance(megabytes, (int, float)) or not 0 <= megabytes < math.inf:
+            raise InputError(f"frozen_budget: '{megabytes}' is not a number of megabytes; allowed are numbers from 0")
+        self.folder, self.budget = Path(folder), round(megabytes * 1e6)
         self.stores: dict[str, Stored] = {}
 
     @property
@@ -47,13 +48,6 @@ class FrozenCache:
             name: {"computed": store.computed, "looked_up": store.looked_up} for name, store in self.stores.items()
         }
         return {"bytes": self.bytes, **counts}
-
-    def close(self) -> None:
-        """Remove what was stored."""
-        for store in self.stores.values():
-            store.close()
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
 
 
 class Stored:
@@ -91,12 +85,6 @@ class Stored:
             self._keep(key, fresh[key])
         single = [fresh[key] if key in fresh else self._kept(key) for key in keys]
         return tuple(torch.stack(slot) for slot in zip(*single, strict=True))
-
-    def close(self) -> None:
-        """Remove what was stored."""
-        if self._store is not None:
-            self._store.close()
-        self._store = None
 
     def _keep(self, key: str, tensors: Tensors) -> None:
         if self._store is None:

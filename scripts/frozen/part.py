@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import torch
@@ -10,6 +11,10 @@ from torch import nn
 
 from scripts.frozen.cache import Stored, Tensors
 from scripts.frozen.cut import WORTH, Constant, Run, filler, find_constants, flat, looked_up, packed
+
+
+class _Captured(Exception):
+    """All outputs that were wanted are there: the rest of the network need not run."""
 
 
 class FrozenPart:
@@ -27,6 +32,7 @@ class FrozenPart:
     def __init__(self, *, network: nn.Module, run: Run, stored: Stored, worth: float = WORTH) -> None:
         self.network, self.run, self.stored, self.worth = network, run, stored, worth
         self._constants: tuple[Constant, ...] | None = None
+        self._last: dict[str, list[bool]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -36,7 +42,8 @@ class FrozenPart:
     def logits(self, images: torch.Tensor, keys: Sequence[str]) -> torch.Tensor:
         """Logits of `images` (N, C, H, W[, D]), with gradient; `keys` names each of the N images."""
         if self._constants is None:
-            self._constants = find_constants(self.network, images[:1], run=self.run, worth=self.worth)
+            with _own_draws(images.device):
+                self._constants = find_constants(self.network, images[:1], run=self.run, worth=self.worth)
         if not self.names:
             return self.run(self.network, images)
         rows = self.stored.rows(keys, lambda position: self._compute(images[position : position + 1]))
@@ -49,8 +56,14 @@ class FrozenPart:
         outputs: dict[str, Tensors] = {}
 
         def note(name: str, output: Any) -> None:
-            # A copy: an activation in place may overwrite it.
-            outputs[name] = tuple(tensor[0].clone() for tensor in flat(output) or ())
+            # A copy: an activation in place may overwrite it. Its channels come first or last as the network works.
+            self._last[name] = [channels_last(tensor) for tensor in flat(output) or ()]
+            outputs[name] = tuple(
+                (tensor[0].movedim(0, -1) if last else tensor[0]).clone()
+                for tensor, last in zip(flat(output) or (), self._last[name], strict=True)
+            )
+            if len(outputs) == len(hooks):
+                raise _Captured
 
         hooks = [
             self.network.get_submodule(name).register_forward_hook(
@@ -59,7 +72,8 @@ class FrozenPart:
             for name in self.names
         ]
         try:
-            self.run(self.network, image)
+            with _own_draws(image.device), suppress(_Captured):
+                self.run(self.network, image)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -71,7 +85,18 @@ class FrozenPart:
         left = iter(rows)
         for constant in self._constants or ():
             if constant.needed:
-                values[constant.name] = packed(constant, tuple(next(left) for _ in constant.shapes))
+                tensors = tuple(next(left).movedim(-1, 1) if last else next(left) for last in self._last[constant.name])
+                values[constant.name] = packed(constant, tensors)
             else:
                 values[constant.name] = filler(constant, len(images), images.device, 0.0)
         return values
+
+
+def channels_last(tensor: torch.Tensor) -> bool:
+    """Whether an output (N, C, H, W[, D]) lies in memory channel by channel within a pixel."""
+    return tensor.ndim >= 4 and tensor.shape[1] > 1 and tensor.stride(1) == 1
+
+
+def _own_draws(device: torch.device) -> AbstractContextManager[None]:
+    """Leaves the random generators as they were: dropout must not see whether a row was stored or computed."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

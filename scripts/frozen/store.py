@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -15,8 +17,9 @@ CHUNK = 32  # rows a file: a request that touches few images allocates little
 class RowStore:
     """One row a key; a row holds one tensor of each given shape.
 
-    What does not fit the budget is not stored. The rows are activations of patients' images: the folder lies in a
-    run's `private/`, and `close` removes it.
+    What does not fit the budget is not stored. The rows are activations of patients' images: a file loses its name as
+    soon as it is mapped, so its content is gone with the process, however that ends. Where the system does not allow
+    that, the files stay in the folder, which lies in a run's `private/`, until the next run clears it.
 
     Args:
         folder: made empty; anything in it is of an interrupted run.
@@ -40,6 +43,7 @@ class RowStore:
         )
         self._rows: dict[str, int] = {}
         self._chunks: list[tuple[torch.Tensor, ...]] = []
+        self._full = False
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __len__(self) -> int:
@@ -74,26 +78,35 @@ class RowStore:
         row = self._rows[key]
         return tuple(slot[row % CHUNK] for slot in self._chunks[row // CHUNK])
 
-    def close(self) -> None:
-        """Forget every row and remove the folder."""
-        self._rows.clear()
-        self._chunks.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _grow(self) -> bool:
-        if not self._allow(CHUNK * self.row_bytes):
+        """Room for `CHUNK` rows more; False where there is none."""
+        if self._full or not self._allow(CHUNK * self.row_bytes):
             return False
-        self.folder.mkdir(parents=True, exist_ok=True)
         number = len(self._chunks)
-        self._chunks.append(
-            tuple(
-                torch.from_file(
-                    str(self.folder / f"rows{number:05d}_{slot}.bin"),
-                    shared=True,
-                    size=CHUNK * math.prod(shape),
-                    dtype=dtype,
-                ).view(CHUNK, *shape)
-                for slot, (shape, dtype) in enumerate(zip(self.shapes, self.dtypes, strict=True))
-            )
-        )
+        slots = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for slot, (shape, dtype) in enumerate(zip(self.shapes, self.dtypes, strict=True)):
+                path = self.folder / f"rows{number:05d}_{slot}.bin"
+                size = CHUNK * math.prod(shape)
+                _allocate(path, size * dtype.itemsize)
+                slots.append(torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(CHUNK, *shape))
+                with suppress(PermissionError):
+                    path.unlink()
+        except OSError:
+            # A full disk is no reason to stop: the rest is computed anew.
+            self._full = True
+            for path in self.folder.glob(f"rows{number:05d}_*.bin"):
+                path.unlink(missing_ok=True)
+            return False
+        self._chunks.append(tuple(slots))
         return True
+
+
+def _allocate(path: Path, size: int) -> None:
+    """A file whose blocks exist: writing to a mapped hole on a full disk would kill the process."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, max(1, size))
+        else:
+            file.write(bytes(size))

@@ -11,6 +11,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from scripts.files import write_json
+from scripts.frozen.cache import FrozenCache
 
 
 def cpu_seconds() -> float:
@@ -31,11 +32,13 @@ class Timing:
 
     Args:
         path: the table, one entry per phase.
+        frozen: what was computed once; its counts join the entry.
     """
 
-    def __init__(self, *, path: str | Path, phase: str) -> None:
+    def __init__(self, *, path: str | Path, phase: str, frozen: FrozenCache | None = None) -> None:
         self.path = Path(path)
         self.phase = phase
+        self.frozen = frozen
         self.resumed = False
 
     def attach(self, engine: Engine) -> None:
@@ -58,5 +61,7 @@ class Timing:
             entry["steps"] = engine.state.iteration
             entry["rounds"] = engine.state.epoch
             entry["resumed"] = self.resumed
+        if self.frozen is not None:
+            entry["frozen"] = self.frozen.report()
         table = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
         write_json(self.path, {**table, self.phase: entry})

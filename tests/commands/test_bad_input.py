@@ -138,6 +138,9 @@ def test_what_to_forget(forgetting: dict[str, Any], changed: dict[str, Any], sai
         ("scope", "decoder+haed", "decoder+head"),
         ("lora_rank", 0, "positive"),
         ("max_rounds", 0, "positive"),
+        ("cached_views", -1, "cached_views: -1 is not a number of views"),
+        ("frozen_budget", -5, "frozen_budget: '-5' is not a number of megabytes"),
+        ("frozen_budget", "2.0e9", "frozen_budget: '2.0e9' is not a number of megabytes"),
     ],
 )
 def test_value_of_forget(forgetting: dict[str, Any], name: str, value: Any, allowed: str) -> None:

@@ -6,9 +6,10 @@ import os
 
 import pytest
 import torch
+from monai.transforms import RandGaussianNoised
 
 from scripts.data import build_source
-from scripts.data.datasets import EpochLoader, derive_seed, make_dataset
+from scripts.data.datasets import AugmentedDataset, EpochLoader, derive_seed, make_dataset
 from scripts.data.transforms import augmentation, preprocessing
 from scripts.errors import InputError
 
@@ -117,3 +118,25 @@ def test_refusals(source):
 def test_derived_seeds_differ_and_stay():
     assert derive_seed(0, 1, 2) != derive_seed(0, 12) != derive_seed(0, 1, 3)
     assert derive_seed("a", 1) == derive_seed("a", 1) < 2**32
+
+
+def test_a_few_fixed_views_an_image() -> None:
+    items = [{"image": torch.zeros(1, 4, 4), "image_id": str(i)} for i in range(3)]
+    data = AugmentedDataset(items, [RandGaussianNoised("image", prob=1.0, std=0.1)], views=2)
+    data.seed = 5
+    seen: dict[tuple[str, str], torch.Tensor] = {}
+    for epoch in range(8):
+        data.epoch = epoch
+        for item in data:
+            assert torch.equal(seen.setdefault((item["image_id"], item["view"]), item["image"]), item["image"])
+    assert sorted(seen) == [(str(i), view) for i in range(3) for view in "01"]
+    assert len({image.sum().item() for image in seen.values()}) == 6
+    # The same image at an index past the end is in one of its own views.
+    far = data[3 + 1]
+    assert torch.equal(far["image"], seen["1", far["view"]])
+
+
+def test_a_view_says_whether_it_comes_again() -> None:
+    items = [{"image": torch.zeros(1, 4, 4)}]
+    assert AugmentedDataset(items)[0]["view"] == "plain"
+    assert AugmentedDataset(items, [RandGaussianNoised("image")])[0]["view"] == ""

@@ -15,9 +15,11 @@ from scripts.data.hard_examples import FLOOR, KEPT
 from scripts.data.transforms import augmentation
 from scripts.engines.departure import departure
 from scripts.engines.forget import ForgetTrainer
+from scripts.engines.forward import Forward
 from scripts.engines.handlers import EpochSeed, History, Resume, StudentState
 from scripts.engines.reference import load_fold_reference
 from scripts.errors import InputError
+from scripts.frozen.cache import FrozenCache
 from scripts.objectives.base import ForgetBatch
 from scripts.objectives.registry import build_forget_objective, build_retain_objective
 from scripts.student.hashing import state_hash
@@ -62,7 +64,13 @@ def forgetting(
     trainer = ForgetTrainer(
         arithmetic=bench.arithmetic,
         student=student,
-        teacher=bench.teacher,
+        forward=Forward(
+            arithmetic=bench.arithmetic,
+            student=student.network,
+            teacher=bench.teacher,
+            reference=settings.get("reference"),
+            cache=settings.get("cache"),
+        ),
         loader=loader,
         optimizer=optimizer,
         forget_objective=forget,
@@ -164,7 +172,7 @@ def test_reference_targets_reach_the_objective(bench, tmp_path: Path) -> None:
     )
     forget = Recorded(build_forget_objective("reference", "segmentation"))
     loader = bench.loaders().joint(forget=2, retain=4, guard=0, steps=1)
-    run = forgetting(bench, tmp_path, forget=forget, rounds=1, loader=loader, trainer={"reference": reference})
+    run = forgetting(bench, tmp_path, forget=forget, rounds=1, loader=loader, reference=reference)
     run.trainer.run()
     loader.set_epoch(1)
     expected = reference.logits(next(iter(loader))["forget"])
@@ -263,3 +271,52 @@ def test_forgetting_lowers_the_score_on_the_forget_set(bench, tmp_path: Path) ->
     criterion = bench.criterion(goal="suppress", bound=0.3)
     run.trainer.run()
     assert criterion.measure(run.student.network)["progress"] > 0.1
+
+
+def test_with_and_without_a_cache_the_same_student(bench, tmp_path: Path) -> None:
+    """Up to rounding: the cache computes each image by itself, whole networks compute batches."""
+    found = {}
+    for name, budget in (("anew", 0.0), ("cached", 1000.0)):
+        cache = FrozenCache(folder=tmp_path / name / "cache", megabytes=budget)
+        loader = bench.loaders().joint(forget=2, retain=4, guard=0, steps=4)
+        run = forgetting(bench, tmp_path / name, loader=loader, cache=cache, rounds=4)
+        run.trainer.run()
+        found[name] = run
+        assert bool(cache.bytes) == bool(budget)
+    losses = [[row["value"] for row in run.history.rows if row["name"] == "loss"] for run in found.values()]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    one, other = (run.student.state_dict_trainable() for run in found.values())
+    for name, value in one.items():
+        assert torch.allclose(value, other[name], atol=2e-3), name
+    assert cache.report()["teacher"]["computed"] <= len(bench.cohort.forget) + len(bench.cohort.retain)
+    assert cache.report()["teacher"]["looked_up"] > 0
+
+
+def test_resumed_with_an_empty_cache_bit_for_bit(bench, tmp_path: Path) -> None:
+    """Dropout and rounding must not see whether a row was stored or computed."""
+
+    def make(name: str, cache: str) -> SimpleNamespace:
+        frozen = FrozenCache(folder=tmp_path / cache, megabytes=1000)
+        loader = bench.loaders().joint(forget=2, retain=4, guard=0, steps=3)
+        adapter = {"dropout": 0.1, "scope": "decoder+head"}
+        return forgetting(bench, tmp_path / name, loader=loader, cache=frozen, rounds=3, adapter=adapter)
+
+    whole = make("whole", "a")
+    whole.trainer.run()
+    stopped = make("stopped", "b")
+
+    def interrupt(engine: Any) -> None:
+        raise Interrupted
+
+    stopped.trainer.add_event_handler(Events.EPOCH_STARTED(once=3), interrupt)
+    with pytest.raises(Interrupted):
+        stopped.trainer.run()
+    again = make("stopped", "c")
+    again.trainer.run()
+    assert outcome(again) == outcome(whole)
+
+
+def test_views_that_are_drawn_anew_are_not_stored(bench, tmp_path: Path) -> None:
+    cache = FrozenCache(folder=tmp_path / "cache", megabytes=1000)
+    forgetting(bench, tmp_path, cache=cache, rounds=1).trainer.run()
+    assert cache.report()["teacher"] == {"computed": 0, "looked_up": 0} and cache.bytes == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def compute(position: int) -> tuple[torch.Tensor, ...]:
 
 
 def test_each_key_is_computed_once(tmp_path: Path) -> None:
-    cache = FrozenCache(folder=tmp_path / "frozen", budget=1e6)
+    cache = FrozenCache(folder=tmp_path / "frozen", megabytes=1)
     stored = cache.stored("teacher")
     first = stored.rows(["a", "b", "a"], compute)
     assert [tensor.shape for tensor in first] == [(3, *SHAPE), (3, 5)]
@@ -31,17 +32,16 @@ def test_each_key_is_computed_once(tmp_path: Path) -> None:
 
 
 def test_more_rows_than_one_file_holds(tmp_path: Path) -> None:
-    stored = FrozenCache(folder=tmp_path, budget=1e6).stored("teacher")
+    stored = FrozenCache(folder=tmp_path, megabytes=1).stored("teacher")
     keys = [f"image {i}" for i in range(2 * CHUNK + 1)]
     stored.rows(keys, compute)
     found = stored.rows(keys[::-1], compute)
     assert found[0][:, 0, 0].tolist() == [float(i) for i in reversed(range(len(keys)))]
     assert stored.computed == len(keys)
-    assert len(list((tmp_path / "teacher").iterdir())) == 6
 
 
 def test_beyond_the_budget_is_computed_anew(tmp_path: Path) -> None:
-    cache = FrozenCache(folder=tmp_path, budget=CHUNK * ROW)
+    cache = FrozenCache(folder=tmp_path, megabytes=CHUNK * ROW / 1e6)
     stored, other = cache.stored("teacher"), cache.stored("student")
     keys = [f"image {i}" for i in range(CHUNK + 3)]
     for _ in range(2):
@@ -54,25 +54,45 @@ def test_beyond_the_budget_is_computed_anew(tmp_path: Path) -> None:
 
 
 def test_no_budget_writes_nothing(tmp_path: Path) -> None:
-    cache = FrozenCache(folder=tmp_path / "frozen", budget=0)
+    cache = FrozenCache(folder=tmp_path / "frozen", megabytes=0)
     cache.stored("teacher").rows(["a"], compute)
-    cache.close()
-    assert not (tmp_path / "frozen").exists()
+    assert not (tmp_path / "frozen").exists() and cache.bytes == 0
 
 
-def test_rows_go_with_the_run_and_with_an_interrupted_one(tmp_path: Path) -> None:
-    folder = tmp_path / "frozen"
-    old = folder / "teacher" / "rows00000_0.bin"
+def test_rows_have_no_name_on_disk_and_those_of_older_runs_go(tmp_path: Path) -> None:
+    old = tmp_path / "frozen" / "teacher" / "rows00000_0.bin"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
-    cache = FrozenCache(folder=folder, budget=1e6)
-    cache.stored("teacher").rows(["a"], compute)
-    assert old.stat().st_size == CHUNK * 2 * 3 * 4
-    cache.close()
-    assert not folder.exists() and cache.bytes == 0
+    stored = FrozenCache(folder=tmp_path / "frozen", megabytes=1).stored("teacher")
+    stored.rows(["a"], compute)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert stored.rows(["a"], compute)[0].shape == (1, *SHAPE) and stored.computed == 1
+
+
+def test_where_a_mapped_file_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "in use", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    stored = FrozenCache(folder=tmp_path, megabytes=1).stored("teacher")
+    stored.rows(["a"], compute)
+    stored.rows(["a"], compute)
+    assert stored.computed == 1 and len(list((tmp_path / "teacher").iterdir())) == 2
+
+
+def test_a_full_disk_is_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    stored = FrozenCache(folder=tmp_path, megabytes=1).stored("teacher")
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    for _ in range(2):
+        assert stored.rows(["a", "b"], compute)[0][:, 0, 0].tolist() == [0.0, 1.0]
+    assert stored.computed == 4 and stored.bytes == 0
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("budget", [-1, float("inf"), float("nan"), "much", True])
 def test_budgets_that_are_not_allowed(budget: object, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="frozen_budget"):
-        FrozenCache(folder=tmp_path, budget=budget)  # type: ignore[arg-type]
+        FrozenCache(folder=tmp_path, megabytes=budget)  # type: ignore[arg-type]

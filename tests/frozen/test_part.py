@@ -83,7 +83,7 @@ def gradients(logits: torch.Tensor, parameters: list[nn.Parameter]) -> list[torc
 
 
 def part_of(student: Student, folder: Path, run: Run = plain) -> FrozenPart:
-    cache = FrozenCache(folder=folder, budget=1e9)
+    cache = FrozenCache(folder=folder, megabytes=1000)
     return FrozenPart(network=student.network, run=run, stored=cache.stored("student"), worth=0)
 
 
@@ -144,7 +144,7 @@ def test_what_costs_less_than_reading_it_is_run(
     # 3 x 3 x 1 multiplications for each of its numbers of four bytes
     assert find_constants(student.network, images[:1], run=plain, worth=9 / 4) == found
     assert find_constants(student.network, images[:1], run=plain, worth=9 / 4 + 0.01) == ()
-    cache = FrozenCache(folder=tmp_path / "frozen", budget=1e9)
+    cache = FrozenCache(folder=tmp_path / "frozen", megabytes=1000)
     part = FrozenPart(network=student.network, run=plain, stored=cache.stored("student"))
     assert torch.equal(part.logits(images, ["a", "b"]), plain(student.network, images))
     assert part.names == [] and not (tmp_path / "frozen").exists()

@@ -24,6 +24,7 @@ def forget(bench: Any, root: Path, *, rounds: int = 2, bisect: bool = True) -> t
     import torch
 
     from scripts.engines.forget import ForgetTrainer
+    from scripts.engines.forward import Forward
     from scripts.engines.handlers import EpochSeed, History, Resume, StopAtGoal, StudentState
     from scripts.objectives.registry import build_forget_objective, build_retain_objective
     from scripts.record.outcome import FitScale, SaveStudent
@@ -41,7 +42,7 @@ def forget(bench: Any, root: Path, *, rounds: int = 2, bisect: bool = True) -> t
     trainer = ForgetTrainer(
         arithmetic=bench.arithmetic,
         student=student,
-        teacher=bench.teacher,
+        forward=Forward(arithmetic=bench.arithmetic, student=student.network, teacher=bench.teacher),
         loader=loader,
         optimizer=optimizer,
         forget_objective=build_forget_objective("background", "segmentation"),

@@ -1,0 +1,86 @@
+"""The forward passes of a forgetting step: what no trainable weight changes is taken from the run's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.reference import FoldReference
+from scripts.frozen.cache import FrozenCache
+from scripts.frozen.part import FrozenPart
+
+
+class Forward:
+    """Logits of student, teacher and reference for batches of the forget, retain and guard sets.
+
+    Teacher and reference never change, and neither does the student below its first adapted layer. Without a cache,
+    and for images whose random transforms are drawn anew each time, all is computed.
+
+    Args:
+        student: the network in training.
+        teacher: frozen.
+        reference: soft predictions of fold teachers, where the objective asks for them.
+        cache: of the run; None computes everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        arithmetic: Arithmetic,
+        student: nn.Module,
+        teacher: nn.Module,
+        reference: FoldReference | None = None,
+        cache: FrozenCache | None = None,
+    ) -> None:
+        self.arithmetic, self.network, self.teacher, self._reference = arithmetic, student, teacher, reference
+        # Image by image, and nothing kept: slower than whole batches.
+        self.cache = cache = cache if cache is not None and cache.budget else None
+        if cache is not None:
+            self._part = FrozenPart(network=student, run=arithmetic.logits, stored=cache.stored("student"))
+            self._taught = cache.stored("teacher")
+            self._referred = cache.stored("reference")
+
+    def logits(self, parts: Mapping[str, Mapping[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Student's logits, with gradient, and teacher's, for the images of all parts in their order."""
+        images = torch.cat([part["image"] for part in parts.values()])
+        keys = [part_keys(part) for part in parts.values()] if self.cache is not None else [None]
+        if any(found is None for found in keys):
+            student = self.arithmetic.logits(self.network, images)
+            with torch.no_grad():
+                return student, self.arithmetic.logits(self.teacher, images)
+        names = [key for found in keys for key in found or ()]
+        student = self._part.logits(images, names)
+        (taught,) = self._taught.rows(names, lambda i: (self._teach(images[i : i + 1])[0],))
+        return student, taught.to(images.device)
+
+    def reference(self, part: Mapping[str, Any]) -> torch.Tensor | None:
+        """The reference's logits for the forget images; None where there is no reference."""
+        reference = self._reference
+        if reference is None:
+            return None
+        keys = part_keys(part) if self.cache is not None else None
+        if keys is None:
+            return reference.logits(part)
+
+        def compute(i: int) -> tuple[torch.Tensor]:
+            single = {"image": part["image"][i : i + 1], "patient_id": part["patient_id"][i : i + 1]}
+            return (reference.logits(single)[0],)
+
+        (found,) = self._referred.rows(keys, compute)
+        return found.to(part["image"].device)
+
+    @torch.no_grad()
+    def _teach(self, image: torch.Tensor) -> torch.Tensor:
+        return self.arithmetic.logits(self.teacher, image)
+
+
+def part_keys(part: Mapping[str, Any]) -> list[str] | None:
+    """A name for each image of a batch and the view in which it comes; None where a view is drawn anew each time."""
+    views = part.get("view")
+    if views is None or not all(views):
+        return None
+    return [f"{image}/{view}" for image, view in zip(part["image_id"], views, strict=True)]
