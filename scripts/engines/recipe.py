@@ -58,7 +58,7 @@ _UNLEARN = {
     "retain_objective": "supervised_distillation",
     "retain_weight": 1.0,
     # Enough to hold retain at the teacher's level, not so much that it goes on training past it.
-    "supervised_weight": 0.1,
+    "supervised_weight": 0.05,
     "forget_batch": 8,
     "retain_batch": 16,
     "guard_batch": 0,
