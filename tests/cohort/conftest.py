@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -59,12 +56,3 @@ def listed():
 @pytest.fixture
 def make_patients():
     return patients
-
-
-@pytest.fixture(scope="session")
-def real_data():
-    """The folder of real data sets; the test is skipped where it is absent."""
-    folder = Path(os.environ.get("UNLEARN_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}: set UNLEARN_DATA")
-    return folder

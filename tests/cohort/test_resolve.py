@@ -179,12 +179,10 @@ def test_unknown_sets():
         Cohort((), (), (), (), (), ()).named("train")
 
 
-def test_a_child_of_chase_is_forgotten_with_both_eyes(tmp_path, real_data):
+def test_a_child_of_chase_is_forgotten_with_both_eyes(tmp_path, data_root):
     from scripts.data import build_source
 
-    if not (real_data / "CHASEDB1").is_dir():
-        pytest.skip("CHASEDB1 is absent")
-    chase = build_source("chase", dataset_dir=real_data / "CHASEDB1")
+    chase = build_source("chase", dataset_dir=data_root("CHASEDB1"))
     cohort = resolve(chase, seed=0, validation_share=0.2)
     child = cohort.retain[0]["patient_id"]
     cohort = resolve(chase, request=request("image", f"Image_{child}R"), seed=0, validation_share=0.2)

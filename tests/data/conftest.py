@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,13 +37,3 @@ def mask() -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of real data sets; the test is skipped where it is absent."""
-    default = Path(__file__).parents[2].parent / "shared" / "data"
-    folder = Path(os.environ.get("UNLEARN_DATA", default))
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}: set UNLEARN_DATA")
-    return folder

@@ -56,10 +56,8 @@ def test_a_truncated_photograph_is_named_through_the_transforms(folder):
     assert str(path) in str(user_error(caught.value))
 
 
-def test_the_real_data_set(real_data):
-    if not (real_data / "CHASEDB1").is_dir():
-        pytest.skip("CHASEDB1 is absent")
-    source = build_source("chase", dataset_dir=real_data / "CHASEDB1")
+def test_the_real_data_set(data_root):
+    source = build_source("chase", dataset_dir=data_root("CHASEDB1"))
     records = source.records()
     assert len(records) == 28 and len({record["patient_id"] for record in records}) == 14
     assert sum(record.get("split") == "test" for record in records) == 8

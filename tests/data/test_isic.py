@@ -131,10 +131,8 @@ def test_metadata_that_cannot_be_read(layout):
 
 
 @pytest.mark.parametrize(("name", "count", "unit"), [("ISIC2018_256", 2594, "lesion"), ("ISIC2017", 380, "image")])
-def test_the_real_data_sets(real_data, name, count, unit):
-    if not (real_data / name).is_dir():
-        pytest.skip(f"{name} is absent")
-    source = build_source("isic", dataset_dir=real_data / name)
+def test_the_real_data_sets(data_root, name, count, unit):
+    source = build_source("isic", dataset_dir=data_root(name))
     records = source.records()
     assert (len(records), source.unit) == (count, unit)
     item = preprocessing(source, image_size=64)(records[-1])

@@ -118,10 +118,8 @@ def test_an_unknown_class_names_the_nearest(images):
         build_source("isic_classification", dataset_dir=folder, classes=["melanom"])
 
 
-def test_the_real_data_set(real_data):
-    if not (real_data / "ISIC2017").is_dir():
-        pytest.skip("ISIC2017 is absent")
-    source = build_source("isic_classification", dataset_dir=real_data / "ISIC2017")
+def test_the_real_data_set(data_root):
+    source = build_source("isic_classification", dataset_dir=data_root("ISIC2017"))
     counts = [sum(record["label"] == index for record in source.records()) for index in range(3)]
     assert dict(zip(source.classes, counts, strict=True)) == {
         "melanoma": 120,
