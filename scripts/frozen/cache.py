@@ -69,7 +69,7 @@ class Stored:
         return self._store.bytes if self._store is not None else 0
 
     def rows(self, keys: Sequence[str], compute: Callable[[int], Tensors]) -> Tensors:
-        """The tensors of each key, stacked: one (len(keys), ...) for each tensor that `compute` gives.
+        """The tensors of each key, stacked: one (len(keys), ...) on the CPU for each tensor that `compute` gives.
 
         Args:
             keys: one an image; equal keys stand for equal images.
@@ -80,10 +80,11 @@ class Stored:
             if key in fresh or (self._store is not None and key in self._store):
                 self.looked_up += 1
                 continue
-            fresh[key] = compute(position)
+            # Rows of one batch are stacked: those just computed and those from disk lie on the CPU.
+            fresh[key] = tuple(tensor.cpu() for tensor in compute(position))
             self.computed += 1
             self._keep(key, fresh[key])
-        single = [fresh[key] if key in fresh else self._kept(key) for key in keys]
+        single = [fresh[key] if key in fresh else self._store.get(key) for key in keys]  # type: ignore[union-attr]
         return tuple(torch.stack(slot) for slot in zip(*single, strict=True))
 
     def _keep(self, key: str, tensors: Tensors) -> None:
@@ -95,7 +96,3 @@ class Stored:
                 allow=self._allow,
             )
         self._store.put(key, tensors)
-
-    def _kept(self, key: str) -> Tensors:
-        assert self._store is not None
-        return self._store.get(key)

@@ -76,24 +76,23 @@ def find_constants(network: nn.Module, sample: torch.Tensor, *, run: Run, worth:
     if not trainable:
         return ()
     with torch.enable_grad():
-        first, calls = _outputs(network, sample, run)
+        first, kinds = _outputs(network, sample, run)
     with perturbed(trainable), torch.no_grad():
         second, _ = _outputs(network, sample, run)
     constant = {
         name: tensors
         for name, tensors in first.items()
-        if calls[name] == 1 and _still(network.get_submodule(name)) and _same(tensors, second[name])
+        if len(kinds[name]) == 1 and _still(network.get_submodule(name)) and _same(tensors, second[name])
     }
     largest = [name for name in constant if not any(parent in constant for parent in _parents(name))]
     largest = [name for name in largest if _multiplications(network, name, first) >= max(1, worth * _size(first[name]))]
-    sequences = {name: _sequence_of(network, name, sample, run) for name in largest}
     found = [
         Constant(
             name=name,
             needed=True,
             shapes=tuple(tuple(tensor.shape[1:]) for tensor in constant[name]),
             dtypes=tuple(tensor.dtype for tensor in constant[name]),
-            sequence=sequences[name],
+            sequence=None if kinds[name][0] is torch.Tensor else kinds[name][0],
         )
         for name in largest
     ]
@@ -150,14 +149,14 @@ def filler(constant: Constant, batch: int, device: torch.device, value: float) -
     )
 
 
-def _outputs(network: nn.Module, sample: torch.Tensor, run: Run) -> tuple[dict[str, Tensors], dict[str, int]]:
-    """Outputs without gradient, by submodule, and how often each submodule ran."""
+def _outputs(network: nn.Module, sample: torch.Tensor, run: Run) -> tuple[dict[str, Tensors], dict[str, list[type]]]:
+    """Outputs without gradient, by submodule, and what each submodule returned, call by call."""
     outputs: dict[str, Tensors] = {}
-    calls: dict[str, int] = {}
+    kinds: dict[str, list[type]] = {}
 
     def note(name: str, output: Any) -> None:
-        calls[name] = calls.get(name, 0) + 1
         tensors = flat(output)
+        kinds.setdefault(name, []).append(torch.Tensor if isinstance(output, torch.Tensor) else type(output))
         if tensors is not None and not any(tensor.requires_grad for tensor in tensors):
             # A copy: an activation in place may overwrite it.
             outputs[name] = tuple(tensor.detach().clone() for tensor in tensors)
@@ -172,21 +171,7 @@ def _outputs(network: nn.Module, sample: torch.Tensor, run: Run) -> tuple[dict[s
     finally:
         for hook in hooks:
             hook.remove()
-    return outputs, calls
-
-
-def _sequence_of(network: nn.Module, name: str, sample: torch.Tensor, run: Run) -> type | None:
-    kinds: list[type | None] = []
-    module = network.get_submodule(name)
-    hook = module.register_forward_hook(
-        lambda _module, _args, output: kinds.append(None if isinstance(output, torch.Tensor) else type(output))
-    )
-    try:
-        with torch.no_grad():
-            run(network, sample)
-    finally:
-        hook.remove()
-    return kinds[0]
+    return outputs, kinds
 
 
 def _with_need(

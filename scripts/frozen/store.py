@@ -46,9 +46,6 @@ class RowStore:
         self._full = False
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def __contains__(self, key: str) -> bool:
         return key in self._rows
 
@@ -57,17 +54,14 @@ class RowStore:
         """Bytes allocated on disk."""
         return len(self._chunks) * CHUNK * self.row_bytes
 
-    def put(self, key: str, tensors: Sequence[torch.Tensor]) -> bool:
-        """Store a row; False where the budget is used up."""
-        if key not in self._rows:
-            row = len(self._rows)
-            if row == len(self._chunks) * CHUNK and not self._grow():
-                return False
-            self._rows[key] = row
-        row = self._rows[key]
+    def put(self, key: str, tensors: Sequence[torch.Tensor]) -> None:
+        """Store the row of a new key, unless the budget is used up."""
+        row = len(self._rows)
+        if row == len(self._chunks) * CHUNK and not self._grow():
+            return
         for kept, tensor in zip(self._chunks[row // CHUNK], tensors, strict=True):
             kept[row % CHUNK].copy_(tensor)
-        return True
+        self._rows[key] = row
 
     def get(self, key: str) -> tuple[torch.Tensor, ...]:
         """The row of `key`, views of the mapped files.
@@ -97,7 +91,8 @@ class RowStore:
             # A full disk is no reason to stop: the rest is computed anew.
             self._full = True
             for path in self.folder.glob(f"rows{number:05d}_*.bin"):
-                path.unlink(missing_ok=True)
+                with suppress(PermissionError):
+                    path.unlink(missing_ok=True)
             return False
         self._chunks.append(tuple(slots))
         return True
