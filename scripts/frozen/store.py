@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+MARGIN = 10  # files that must still fit before one is made
 CHUNK = 32  # rows a file: a request that touches few images allocates little
 
 
@@ -80,6 +81,9 @@ class RowStore:
         slots = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            # The run's own files come first: most of what is free stays free.
+            if shutil.disk_usage(self.folder).free < MARGIN * CHUNK * self.row_bytes:
+                raise OSError("too little is free")
             for slot, (shape, dtype) in enumerate(zip(self.shapes, self.dtypes, strict=True)):
                 path = self.folder / f"rows{number:05d}_{slot}.bin"
                 size = CHUNK * math.prod(shape)

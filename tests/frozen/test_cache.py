@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from scripts.errors import InputError
 from scripts.frozen.cache import FrozenCache
-from scripts.frozen.store import CHUNK
+from scripts.frozen.store import CHUNK, MARGIN
 
 SHAPE = (2, 3)
 ROW = 2 * 3 * 4 + 5 * 2  # bytes
@@ -90,6 +92,18 @@ def test_a_full_disk_is_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert stored.rows(["a", "b"], compute)[0][:, 0, 0].tolist() == [0.0, 1.0]
     assert stored.computed == 4 and stored.bytes == 0
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_most_of_what_is_free_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = SimpleNamespace(free=MARGIN * CHUNK * ROW)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: free)
+    stored = FrozenCache(folder=tmp_path, megabytes=1).stored("teacher")
+    stored.rows(["a"], compute)
+    assert stored.bytes == CHUNK * ROW
+    free.free -= 1
+    other = FrozenCache(folder=tmp_path, megabytes=1).stored("student")
+    other.rows(["a"], compute)
+    assert other.bytes == 0
 
 
 @pytest.mark.parametrize("budget", [-1, float("inf"), float("nan"), "much", True])
