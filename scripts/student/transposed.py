@@ -11,6 +11,7 @@ A configuration forgets its registered layers when it is saved: `register` it ag
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from peft import LoraConfig
@@ -18,6 +19,7 @@ from peft.tuners.lora.layer import Conv2d as PeftConv2d
 from peft.tuners.lora.layer import Conv3d as PeftConv3d
 from peft.tuners.lora.layer import LoraLayer, _ConvNd
 from torch import nn
+from torch.nn import functional
 
 from scripts.errors import InputError
 
@@ -27,8 +29,31 @@ def _refuse_groups(base: nn.Module) -> None:
         raise InputError(f"a LoRA layer on {type(base).__name__} with groups={base.groups} cannot be merged")
 
 
-class _Faithful:
+class _Composed:
+    """Runs one convolution with the weight W + (alpha/r) * scale * B A in place of three: W, A and B.
+
+    The same function, at the cost in time and memory of the base layer alone. Only a dropout between the input and A
+    needs A's own pass.
+    """
+
+    convolve: Callable[..., torch.Tensor]
+
+    def forward(self, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+        adapter = self.active_adapters[0]
+        dropout = self.lora_dropout[adapter]
+        if self.disable_adapters or self.merged or (isinstance(dropout, nn.Dropout) and dropout.training):
+            return super().forward(x, *args, **kwargs)
+        base = self.get_base_layer()
+        delta = product(self.lora_A[adapter].weight, self.lora_B[adapter].weight, transposed=_is_transposed(base))
+        return self.convolve(base, x, base.weight + delta.to(base.weight.dtype) * self.scaling[adapter])
+
+
+class _Faithful(_Composed):
     """Rebuilds A with every argument of the base convolution, and merges without regard to the kernel's size."""
+
+    @staticmethod
+    def convolve(base: nn.Module, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return base._conv_forward(x, weight, base.bias)
 
     def update_layer(self, adapter_name: str, r: int, lora_alpha: int, config: LoraConfig, **kwargs) -> None:
         base = self.get_base_layer()
@@ -63,7 +88,7 @@ class FaithfulConv3d(_Faithful, PeftConv3d):
     """LoRA on Conv3d with dilation and padding mode."""
 
 
-class _TransposedNd(_ConvNd):
+class _TransposedNd(_Composed, _ConvNd):
     """LoRA on a transposed convolution: y = base(x) + (alpha/r) * B(A(dropout(x))).
 
     A is a transposed convolution in -> r with the base's kernel, stride, padding, output padding and dilation,
@@ -71,6 +96,12 @@ class _TransposedNd(_ConvNd):
     """
 
     pointwise: type[nn.Module]
+    transposed: Callable[..., torch.Tensor]
+
+    def convolve(self, base: nn.Module, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return type(self).transposed(
+            x, weight, base.bias, base.stride, base.padding, base.output_padding, base.groups, base.dilation
+        )
 
     def _get_in_out_features(self, module: nn.Module) -> tuple[int, int]:
         return module.in_channels, module.out_channels
@@ -112,12 +143,14 @@ class TransposedConv2d(_TransposedNd):
     """LoRA on ConvTranspose2d."""
 
     pointwise = nn.Conv2d
+    transposed = staticmethod(functional.conv_transpose2d)
 
 
 class TransposedConv3d(_TransposedNd):
     """LoRA on ConvTranspose3d."""
 
     pointwise = nn.Conv3d
+    transposed = staticmethod(functional.conv_transpose3d)
 
 
 def register(config: LoraConfig) -> LoraConfig:
@@ -136,9 +169,16 @@ def register(config: LoraConfig) -> LoraConfig:
 def delta_weight(layer: LoraLayer, adapter: str = "default") -> torch.Tensor:
     """What merging adds to the base weight, (alpha/r) * scale * B A, in float64 so that only one rounding is made."""
     a, b = layer.lora_A[adapter].weight.double(), layer.lora_B[adapter].weight.double()
+    return product(a, b, transposed=_is_transposed(layer.get_base_layer())) * layer.scaling[adapter]
+
+
+def product(a: torch.Tensor, b: torch.Tensor, *, transposed: bool) -> torch.Tensor:
+    """B A in the shape of the base weight: (out, in, ...), transposed convolutions (in, out, ...)."""
     rows = b.flatten(1)
-    if isinstance(layer.get_base_layer(), (nn.ConvTranspose2d, nn.ConvTranspose3d)):
-        delta = torch.einsum("or,ir...->io...", rows, a)
-    else:
-        delta = torch.einsum("or,ri...->oi...", rows, a)
-    return delta * layer.scaling[adapter]
+    if transposed:
+        return torch.einsum("or,ir...->io...", rows, a)
+    return torch.einsum("or,ri...->oi...", rows, a)
+
+
+def _is_transposed(base: nn.Module) -> bool:
+    return isinstance(base, (nn.ConvTranspose2d, nn.ConvTranspose3d))
