@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts import processes
 from scripts.errors import InputError, require_positive
 from scripts.settings import Invocation, read_config, workflow_ids
 
@@ -32,7 +33,8 @@ def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mappin
 class Chain:
     """Runs `configs/<step>.yaml` for each step, with the settings that this run was given.
 
-    A step takes those settings that it knows; the chain's own file supplies the rest of them.
+    A step takes those settings that it knows; the chain's own file supplies the rest of them. Of several processes
+    the first runs alone what is not made for more: a workflow without the setting `distributed`.
 
     Args:
         config_dir: folder of the workflow files.
@@ -54,7 +56,15 @@ class Chain:
             if not path.is_file():
                 raise InputError(f"steps: '{step}' is no workflow in {self.config_dir}")
             known = workflow_ids(path)
-            run_workflow([str(path)], overrides={key: value for key, value in self.settings.items() if key in known})
+            own = {key: value for key, value in self.settings.items() if key in known}
+            if "distributed" in known:
+                run_workflow([str(path)], overrides=own)
+            else:
+                processes.once(lambda path=path, own=own: self._run_alone(path, own))  # type: ignore[misc]
+
+    @staticmethod
+    def _run_alone(path: Path, settings: Mapping[str, Any]) -> None:
+        run_workflow([str(path)], overrides=settings)
 
 
 def command_line_settings(argv: Sequence[str] | None = None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import NoReturn
 
 DONE, UNEXPECTED, BAD_INPUT, FAIL, INCONCLUSIVE, NO_INFLUENCE, REFUSED = 0, 1, 2, 3, 4, 5, 6
 
@@ -57,15 +58,25 @@ def disk_full(error: BaseException | None) -> OSError | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    mendable = user_error(error)
+    from scripts import processes
+
+    mendable, full = user_error(error), disk_full(error)
     if mendable is not None:
-        print(f"error: {mendable}", file=sys.stderr, flush=True)
-        raise SystemExit(mendable.exit_code)
-    full = disk_full(error)
+        _end(f"error: {mendable}", mendable.exit_code)
     if full is not None:
-        print(f"error: {full.filename or 'output folder'}: {full.strerror}", file=sys.stderr, flush=True)
-        raise SystemExit(BAD_INPUT)
+        _end(f"error: {full.filename or 'output folder'}: {full.strerror}", BAD_INPUT)
+    if (code := processes.failed_elsewhere()) is not None:
+        # Another process has said why; here it shows only as a lost connection.
+        raise SystemExit(code)
     sys.__excepthook__(kind, error, trace)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    from scripts import processes
+
+    if processes.claim(line, code):
+        print(line, file=sys.stderr, flush=True)
+    raise SystemExit(code)
 
 
 def install() -> None:

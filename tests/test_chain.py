@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import processes
 from scripts.chain import Chain, FoldPool, command_line_settings, run_workflow
 from scripts.errors import InputError, user_error
 
@@ -52,6 +53,18 @@ def test_an_error_ends_the_chain(configs: Path) -> None:
     found = user_error(caught.value)
     assert found is not None and (str(found), found.exit_code) == ("no verdict", 6)
     assert len(seen(out)) == 1
+
+
+def test_of_several_processes_the_first_alone_runs_what_is_not_made_for_more(
+    configs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step(configs, "shared", "distributed: false\n", "distributed=@distributed")
+    alone: list[str] = []
+    monkeypatch.setattr(processes, "once", lambda action: alone.append("one"))  # as in the processes that wait
+    out = configs / "seen.txt"
+    settings = {"distributed": True, "rank": 1, "out": str(out)}
+    Chain(config_dir=configs, steps=["one", "shared"], settings=settings).run()
+    assert alone == ["one"] and seen(out) == [str({"step": "shared", "distributed": True})]
 
 
 def test_a_step_that_is_no_workflow(configs: Path) -> None:

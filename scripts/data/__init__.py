@@ -46,9 +46,10 @@ def _download(asked: Any, archives: Any, dataset_dir: Any) -> None:
         raise InputError(f"download: '{asked}' is not true or false")
     if not isinstance(archives, dict):
         raise InputError("download: is on, but download_archives lists no 'URL: sha256:...'")
+    from scripts import processes
     from scripts.data.download import download  # only where asked for
 
-    download(archives, dataset_dir=dataset_dir)
+    processes.once(lambda: download(archives, dataset_dir=dataset_dir))
 
 
 __all__ = ["LEVEL_KEYS", "SOURCES", "DataSource", "Record", "build_source", "nearest_known"]

@@ -11,7 +11,7 @@ from scripts.data.datasets import EpochLoader
 
 
 class AlternatingLoader:
-    """Rounds of one shuffled pass per cohort, in the given order; each batch is `{cohort: batch}`.
+    """Rounds of one shuffled pass per cohort, in the given order; each batch is `{cohort: batch}`, or a process's part.
 
     Args:
         datasets: cohort name -> dataset, in the order of the passes; an empty one is left out.
@@ -22,7 +22,7 @@ class AlternatingLoader:
 
     def __init__(self, datasets: Mapping[str, Dataset], *, batch_sizes: Mapping[str, int], seed: int) -> None:
         self.loaders = {
-            name: EpochLoader(data, batch_size=batch_sizes[name], seed=seed, shuffle=True)
+            name: EpochLoader(data, batch_size=batch_sizes[name], seed=seed, shuffle=True, divided=True)
             for name, data in datasets.items()
             if len(data)  # type: ignore[arg-type]
         }

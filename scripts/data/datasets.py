@@ -16,6 +16,7 @@ from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
+from scripts.data.divided import DividedBatches
 from scripts.data.source import Record
 from scripts.errors import InputError, require_positive
 
@@ -132,21 +133,31 @@ class EpochLoader(DataLoader):
 
     Order and augmentation of an epoch depend on (seed, epoch) alone, and iterating draws nothing from the global
     generators: a run resumed at the start of an epoch sees what the uninterrupted run saw.
+
+    Args:
+        divided: each of several processes takes its part of every batch; else all take the whole.
     """
 
     def __init__(
-        self, dataset: Dataset, *, batch_size: int, seed: int = 0, shuffle: bool = False, drop_last: bool = False
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        divided: bool = False,
     ) -> None:
         require_positive(batch_size=batch_size)
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
+        self._batches = DividedBatches(sampler, batch_size=batch_size, drop_last=drop_last) if divided else None
+        plain: dict[str, Any] = {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
         # a generator of its own: DataLoader would otherwise draw a seed from the global one at each epoch
         super().__init__(
             dataset,
             num_workers=0,
-            batch_size=batch_size,
-            sampler=sampler,
-            drop_last=drop_last,
             generator=torch.Generator().manual_seed(derive_seed(seed, "loader")),
+            **({"batch_sampler": self._batches} if self._batches is not None else plain),
         )
         self._sampler, self._seed = sampler, seed
         self.set_epoch(0)
@@ -163,4 +174,5 @@ class EpochLoader(DataLoader):
     def __iter__(self) -> Iterator[Any]:
         # two loaders may share a dataset: take it over again at each pass
         self._choose_draws(self._sampler.epoch)
-        return super().__iter__()
+        batches = super().__iter__()
+        return batches if self._batches is None else self._batches.mark(batches)

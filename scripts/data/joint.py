@@ -10,6 +10,7 @@ from monai.data import DataLoader
 from torch.utils.data import Dataset
 
 from scripts.data.datasets import AugmentedDataset, derive_seed
+from scripts.data.divided import DividedBatches
 from scripts.data.hard_examples import HardExamples
 from scripts.errors import require_positive
 
@@ -28,7 +29,8 @@ def chained_order(length: int, count: int, *, seed: int) -> list[int]:
 
 
 class JointLoader:
-    """Rounds of `steps` batches, each a dict with one collated batch per cohort.
+    """Rounds of `steps` batches, each a dict with one collated batch per cohort; of several processes each takes
+    its part of it.
 
     Fresh random draws in every round touch only the images drawn: the cost of a request does not
     grow with the training set. A round depends on (seed, round) alone, and on the weights of `hard` at its start.
@@ -63,11 +65,11 @@ class JointLoader:
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[dict[str, dict[str, Any]]]:
-        streams = {name: iter(self._stream(name)) for name in self.datasets}
+        streams = {name: self._stream(name) for name in self.datasets}
         for _ in range(self.steps):
             yield {name: next(stream) for name, stream in streams.items()}
 
-    def _stream(self, name: str) -> DataLoader:
+    def _stream(self, name: str) -> Iterator[dict[str, Any]]:
         dataset = self.datasets[name]
         size = min(self.batch_sizes[name], len(dataset))  # type: ignore[arg-type]
         seed = derive_seed(self.seed, self.epoch, name)
@@ -76,7 +78,8 @@ class JointLoader:
         order = self._order(name, len(dataset), size, seed=seed)  # type: ignore[arg-type]
         # A generator of its own: DataLoader would otherwise draw from the global one.
         own = torch.Generator().manual_seed(seed)
-        return DataLoader(dataset, batch_size=size, sampler=order, num_workers=0, generator=own)  # type: ignore[arg-type]
+        batches = DividedBatches(order, batch_size=size)
+        return batches.mark(DataLoader(dataset, batch_sampler=batches, num_workers=0, generator=own))
 
     def _order(self, name: str, length: int, size: int, *, seed: int) -> Sequence[int]:
         by_weight = self.hard.count(name, size) if self.hard is not None else 0

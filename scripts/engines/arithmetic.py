@@ -8,17 +8,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from scripts import processes
 from scripts.errors import InputError
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" takes the first GPU and else the CPU.
+    """The device called `name`; "auto" takes the first GPU, or the process's own of several, and else the CPU.
 
     Raises:
-        InputError: a device that this machine does not have.
+        InputError: a device that this machine does not have, or one GPU for several processes.
     """
     if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        return torch.device(f"cuda:{processes.local_rank()}" if torch.cuda.is_available() else "cpu")
+    if processes.size() > 1 and name != "cpu":
+        raise InputError(f"device: '{name}' is one device for {processes.size()} processes; allowed: auto, cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -45,7 +48,7 @@ class Arithmetic:
     ) -> None:
         self.device = pick_device(device)
         self.amp = bool(amp) and has_bf16(self.device)
-        if amp and not self.amp:
+        if amp and not self.amp and processes.first():
             warnings.warn(f"amp: {self.device} has no bf16 arithmetic; going on in float32", stacklevel=2)
         self.channels_last = bool(channels_last)
         if threads:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from scripts import processes
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import Rows, predict
 from scripts.engines.reference import FoldReference
@@ -39,13 +40,17 @@ class Criterion(ABC):
         return predict(network, batches, task=self.task, arithmetic=self.arithmetic)
 
     def measure(self, network: nn.Module) -> dict[str, float]:
-        """`progress`, and `kept`: the student's key metric on the selection set minus the teacher's."""
+        """`progress`, and `kept`: the student's key metric on the selection set minus the teacher's.
+
+        Of several processes all get what the first measured: what follows from it must not differ.
+        """
         forget, selection = self._rows(network, self.forget), self._rows(network, self.selection)
         key = self.task.key_metric
-        return {
+        found = {
             "progress": self.progress(forget, selection, network),
             "kept": selection.mean(key) - self.teacher_selection.mean(key),
         }
+        return processes.agreed(found)
 
     @abstractmethod
     def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:

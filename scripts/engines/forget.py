@@ -8,6 +8,8 @@ import torch
 from ignite.engine import Engine
 from monai.engines.trainer import Trainer
 
+from scripts import processes
+from scripts.data.divided import part_of
 from scripts.data.hard_examples import HardExamples
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.departure import departure
@@ -87,17 +89,20 @@ class ForgetTrainer(Trainer):
         total = logits.new_zeros(())
         for name, part, z, z_t in zip(parts, parts.values(), logits.split(sizes), taught.split(sizes), strict=True):
             loss = self._forget(part, z, z_t) if name == "forget" else self._keep(name, part, z, z_t)
+            loss = part_of(part).share * loss
             total = total + loss
-            if self.hard is not None and name != "forget":
-                self.hard.observe(name, part["image_id"], departure(z, z_t))
+            if name != "forget":
+                self._observe(name, part, z, z_t)
             output[f"{name}_loss"] = loss.detach()
-        require_finite(total, step=engine.state.iteration)
+        shown = {name: processes.summed(value) for name, value in {"loss": total.detach(), **output}.items()}
+        require_finite(shown["loss"], step=engine.state.iteration)
         if total.requires_grad:
             total.backward()
+            processes.sum_gradients(self.student.trainable())
             self.optimizer.step()
             if self.scheduler is not None:
                 self.scheduler.step()
-        return {"loss": total.detach(), **output}
+        return shown
 
     def _forget(self, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
         batch = ForgetBatch(
@@ -105,9 +110,19 @@ class ForgetTrainer(Trainer):
             teacher_logits=taught,
             reference_logits=self.forward.reference(part),
             generator=self.generator,
+            before=part_of(part).start,
         )
         return self.forget_weight * self.forget_objective(logits, batch)
 
     def _keep(self, name: str, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
         label = part["label"] if name == "retain" else None
         return self.retain_weight * self.retain_objective(logits, taught, label)
+
+    def _observe(self, name: str, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> None:
+        """Tell the sampling weights about the whole batch, in its order, in every process."""
+        if self.hard is None:
+            return
+        counted = slice(None) if part_of(part).share else slice(0)
+        own = part["image_id"][counted], departure(logits, taught)[counted]
+        ids, departures = zip(*processes.gathered(own), strict=True)
+        self.hard.observe(name, [image for found in ids for image in found], torch.cat(departures))

@@ -7,6 +7,7 @@ from typing import Any
 from ignite.metrics import Metric
 from monai.utils import CommonKeys as Keys
 
+from scripts import processes
 from scripts.tasks import Task
 
 
@@ -34,4 +35,5 @@ class TaskMetric(Metric):
         self.count += len(values)
 
     def compute(self) -> float:
-        return self.total / self.count if self.count else float("nan")
+        # Checkpoint and early stop follow from it: of several processes all get what the first measured.
+        return processes.agreed(self.total / self.count if self.count else float("nan"))

@@ -8,6 +8,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.trainer import Trainer
 
+from scripts import processes
+from scripts.data.divided import part_of
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.criterion import Criterion
 from scripts.engines.finite import require_finite
@@ -45,10 +47,12 @@ class RestoreTrainer(Trainer):
         self.student.eval()
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss_function(self.arithmetic.logits(self.student.network, batch["image"]), batch["label"])
-        require_finite(loss, step=engine.state.iteration)
+        loss = part_of(batch).share * loss
+        shown = require_finite(processes.summed(loss.detach()), step=engine.state.iteration)
         loss.backward()
+        processes.sum_gradients(self.student.head_parameters())
         self.optimizer.step()
-        return {"loss": loss.detach()}
+        return {"loss": shown}
 
 
 class KeepBestHead:

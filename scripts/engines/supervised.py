@@ -10,7 +10,10 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys as Keys
 
+from scripts import processes
+from scripts.data.divided import part_of
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.batch_norm import set_share, synchronise
 from scripts.engines.finite import require_finite
 from scripts.errors import require_positive
 
@@ -29,22 +32,26 @@ class TeacherTrainer(SupervisedTrainer):
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         # What goes wrong is printed once, by the front end, and not by ignite as well.
         self.logger.setLevel(logging.CRITICAL)
+        synchronise(self.network)
         self.arithmetic = arithmetic
         self.scheduler = scheduler
 
     def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, Any]:
         batch = self.arithmetic.move(batchdata)
+        share = part_of(batch).share
         self.network.train()
+        set_share(self.network, share)
         self.optimizer.zero_grad(set_to_none=True)
         with self.arithmetic.autocast():
             predicted = self.inferer(batch["image"], self.network)
-        loss = self.loss_function(predicted.float(), batch["label"])
-        require_finite(loss, step=engine.state.iteration)
+        loss = share * self.loss_function(predicted.float(), batch["label"])
+        shown = require_finite(processes.summed(loss.detach()), step=engine.state.iteration)
         loss.backward()
+        processes.sum_gradients(self.network.parameters())
         self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
-        engine.state.output = {Keys.LOSS: loss.detach()}
+        engine.state.output = {Keys.LOSS: shown}
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
 

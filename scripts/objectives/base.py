@@ -23,6 +23,7 @@ class ForgetBatch:
         reference_logits: of a model that never saw these patients, brought to the teacher's calibration already.
         generator: CPU generator of targets that are drawn anew at every call.
         sample_index: N whole numbers, one an image; where given, an image's drawn target is the same at every call.
+        before: images of the same step that other processes hold; `generator` gives their targets first.
     """
 
     label: torch.Tensor | None = None
@@ -30,6 +31,7 @@ class ForgetBatch:
     reference_logits: torch.Tensor | None = None
     generator: torch.Generator | None = None
     sample_index: Sequence[int] | None = None
+    before: int = 0
 
 
 class Objective(ABC):

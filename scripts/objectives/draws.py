@@ -24,6 +24,14 @@ def generators(batch: ForgetBatch, *, count: int, seed: int) -> list[torch.Gener
     return [batch.generator] * count
 
 
+def with_others(label: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
+    """`label` with an empty one in front for each image that another process holds before these.
+
+    A target takes as many draws for an empty label as for any other, so all get those that one process would give.
+    """
+    return torch.cat([label.new_zeros((batch.before, *label.shape[1:])), label])
+
+
 def smooth_field(shape: Sequence[int], *, nodes: int, generator: torch.Generator) -> torch.Tensor:
     """A low-frequency field of mean 0 and s.d. 1 over `shape` (H, W[, D]): normal values on nodes, interpolated."""
     coarse = torch.randn((1, 1, *(nodes,) * len(shape)), generator=generator)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from scripts.errors import InputError
 from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive, share
-from scripts.objectives.draws import another_class, generators, smooth_field
+from scripts.objectives.draws import another_class, generators, smooth_field, with_others
 
 NODES = 6  # of the displacement field
 
@@ -32,16 +32,16 @@ class NoisyLabel(ForgetObjective):
 
     def target(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         """The noisy labels, shaped as the true ones, on the logits' device."""
-        label = self.need(batch.label, "the true labels").cpu()
+        label = with_others(self.need(batch.label, "the true labels").cpu(), batch)
         draws = generators(batch, count=len(label), seed=self.seed)
         if self.task == SEGMENTATION:
             drawn = [self._moved(mask[0] > 0.5, draw)[None] for mask, draw in zip(label, draws, strict=True)]
-            return torch.stack(drawn).float().to(logits.device)
+            return torch.stack(drawn[batch.before :]).float().to(logits.device)
         classes = logits.shape[1]
         if int(label.max()) >= classes or int(label.min()) < 0:
             raise InputError(f"class {int(label.max())} for {classes} outputs: allowed are 0 to {classes - 1}")
         drawn = [self._flipped(int(k), classes, g) for k, g in zip(label, draws, strict=True)]
-        return torch.tensor(drawn, device=logits.device)
+        return torch.tensor(drawn[batch.before :], device=logits.device)
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         logits = self.prepare(logits)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from scripts import processes
 from scripts.engines.bisection import bisect_scale
 from scripts.engines.criterion import Criterion
 from scripts.files import write_tensors
@@ -51,6 +52,9 @@ class SaveStudent:
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
+        processes.once(lambda: self._write(engine))
+
+    def _write(self, engine: Engine) -> None:
         save_student(self.folder, self.student)
         numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
         goal = {"goal": self.goal} if self.goal else {}

@@ -6,6 +6,7 @@ import json
 
 from ignite.engine import Engine, Events
 
+from scripts import processes
 from scripts.cohort import Cohort, with_near_duplicates
 from scripts.cohort.cohort import image_ids
 from scripts.data.source import DataSource
@@ -29,6 +30,9 @@ class WriteResolution:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine | None = None) -> None:
+        processes.once(self._write)
+
+    def _write(self) -> None:
         self.folder.refuse_reverted()
         cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
         write_json(self.folder.resolution, cohort.resolution)

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from scripts import processes
 from scripts.errors import InputError, Refused
 from scripts.files import write_json
 
@@ -15,7 +16,7 @@ STATES = ("trial", "reverted", "committed")
 
 
 class RunFolder:
-    """`output_dir`, made if need be.
+    """`output_dir`, made if need be; several processes share it, and only the first keeps a log.
 
     Args:
         output_dir: the folder; `eval/<name>` when empty.
@@ -40,13 +41,14 @@ class RunFolder:
             raise InputError(f"output_dir: {error.filename} is a file; a folder is needed") from error
         except OSError as error:
             raise InputError(f"output_dir: {self.root} cannot be written to ({error.strerror})") from error
-        if log:
+        if log and processes.first():
             self._log_to(self.private / "run.log")
 
     adapter = property(lambda self: self.private / "adapter")
     checkpoints = property(lambda self: self.private / "checkpoints")
     overlays = property(lambda self: self.private / "overlays")
-    cache = property(lambda self: self.private / "cache")
+    # Caches clear and fill their files as if alone: each of several processes has a folder of its own.
+    cache = property(lambda self: self.private / (f"cache_{processes.rank()}" if processes.rank() else "cache"))
     resolution = property(lambda self: self.private / "resolution.json")
     student = property(lambda self: self.release / "student.pt")
     metrics = property(lambda self: self.release / "metrics.json")

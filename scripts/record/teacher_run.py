@@ -8,6 +8,7 @@ from typing import Any
 
 from ignite.engine import Engine
 
+from scripts import processes
 from scripts.cohort import Cohort
 from scripts.cohort.provenance import write_provenance
 from scripts.engines.handlers import KeepBest
@@ -52,14 +53,22 @@ class TeacherRun:
         Raises:
             InputError: another run's weights are at `path`.
         """
-        if self.path.is_file() and not self.overwrite:
-            if self.folder.read_state().get(self.key):
-                print(f"{self.path.name}: already trained")
-                return
-            raise InputError(
-                f"{self.path}: exists already; give another model_dir or model_name, or overwrite: true to replace it"
-            )
+        if processes.once(self._is_done):
+            return
         self.trainer.run()
+        processes.once(self._write)
+
+    def _is_done(self) -> bool:
+        if not self.path.is_file() or self.overwrite:
+            return False
+        if self.folder.read_state().get(self.key):
+            print(f"{self.path.name}: already trained")
+            return True
+        raise InputError(
+            f"{self.path}: exists already; give another model_dir or model_name, or overwrite: true to replace it"
+        )
+
+    def _write(self) -> None:
         state: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in self.best.chosen().items()}
         write_tensors(self.path, state)
         if self.cohort is not None:

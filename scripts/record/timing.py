@@ -10,6 +10,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from scripts import processes
 from scripts.files import write_json
 from scripts.frozen.cache import FrozenCache
 
@@ -29,6 +30,8 @@ def peak_memory() -> int:
 
 class Timing:
     """Add a phase's cost to `timing.json`; time of an interrupted attempt is not counted, and said.
+
+    Of several processes the CPU time is the sum, the rest that of the first.
 
     Args:
         path: the table, one entry per phase.
@@ -54,7 +57,7 @@ class Timing:
         """Write the entry."""
         entry: dict[str, Any] = {
             "wall_seconds": round(time.perf_counter() - self.wall, 3),
-            "cpu_seconds": round(cpu_seconds() - self.cpu, 3),
+            "cpu_seconds": round(sum(processes.gathered(cpu_seconds() - self.cpu)), 3),
             "peak_memory_bytes": peak_memory(),
         }
         if engine is not None:
@@ -63,5 +66,10 @@ class Timing:
             entry["resumed"] = self.resumed
         if self.frozen is not None:
             entry["frozen"] = self.frozen.report()
+        if processes.size() > 1:
+            entry["processes"] = processes.size()
+        processes.once(lambda: self._write(entry))
+
+    def _write(self, entry: dict[str, Any]) -> None:
         table = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
         write_json(self.path, {**table, self.phase: entry})

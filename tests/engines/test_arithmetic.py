@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from scripts import processes
 from scripts.engines import arithmetic as arithmetic_module
 from scripts.engines.arithmetic import Arithmetic, has_bf16, pick_device
 from scripts.errors import InputError
@@ -85,3 +86,13 @@ def test_threads_are_pinned_only_where_asked() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_each_process_has_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "size", lambda: 2)
+    monkeypatch.setattr(processes, "local_rank", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto") == torch.device("cuda:1")
+    assert pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(InputError, match="device: 'cuda:0' is one device for 2 processes; allowed: auto, cpu"):
+        pick_device("cuda:0")

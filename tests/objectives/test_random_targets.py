@@ -129,3 +129,18 @@ def test_what_is_wrong_with_a_batch_is_said():
             kind(task="classification").target(
                 torch.zeros(1, 3), ForgetBatch(label=torch.tensor([3]), sample_index=(0,))
             )
+
+
+@pytest.mark.parametrize("kind", [RandomLabel, NoisyLabel])
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_a_part_of_a_batch_gets_the_targets_that_the_whole_would_give_it(kind, task):
+    label, logits = (masks(), LOGITS) if task == "segmentation" else (torch.tensor([3, 0, 7]), torch.zeros(3, 100))
+    objective = kind(task=task)
+
+    def target(part: slice, before: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return objective.target(logits[part], ForgetBatch(label=label[part], generator=generator, before=before))
+
+    whole = target(slice(None), 0)
+    assert torch.equal(torch.cat([target(slice(0, 1), 0), target(slice(1, 3), 1)]), whole)
+    assert torch.equal(target(slice(2, 3), 2), whole[2:])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import processes
 from scripts.errors import InputError
 from scripts.record.run_folder import RunFolder
 
@@ -99,3 +100,17 @@ def test_log_of_one_run_at_a_time(tmp_path: Path, logs: None) -> None:
     lines = (one.private / "run.log").read_text().splitlines()
     assert [line.split()[-1] for line in lines] == ["first", "second"]
     assert [line.split()[-1] for line in (other.private / "run.log").read_text().splitlines()] == ["third"]
+
+
+def test_of_several_processes_the_first_keeps_the_log_and_each_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = RunFolder(output_dir=tmp_path, log=False)
+    monkeypatch.setattr(processes, "rank", lambda: 1)
+    before = list(logging.getLogger().handlers)
+    second = RunFolder(output_dir=tmp_path)
+    assert logging.getLogger().handlers == before
+    assert second.cache == tmp_path / "private" / "cache_1"
+    assert (second.checkpoints, second.release) == (first.checkpoints, first.release)
+    monkeypatch.undo()
+    assert first.cache == tmp_path / "private" / "cache"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from scripts import processes
 from scripts.files import write_text
 
 COLUMNS = ("phase", "epoch", "iteration", "name", "value")
@@ -72,6 +73,9 @@ class History:
 
     def finish(self, engine: Engine) -> None:
         """Write the table, and the TensorBoard record."""
+        processes.once(self._write)
+
+    def _write(self) -> None:
         kept = [row for row in read_history(self.path) if row["phase"] != self.phase]
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

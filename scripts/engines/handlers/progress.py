@@ -7,6 +7,8 @@ import sys
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from scripts import processes
+
 
 class Progress:
     """Show epochs done and the last metrics; never an id or a path."""
@@ -17,7 +19,7 @@ class Progress:
         self.bar: tqdm | None = None
 
     def attach(self, engine: Engine) -> None:
-        if self.show:
+        if self.show and processes.first():
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.step)
             engine.add_event_handler(Events.COMPLETED, self.close)
             engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)

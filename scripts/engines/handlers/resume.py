@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
+from scripts import processes
 from scripts.errors import InputError
 from scripts.files import write_tensors
 from scripts.student.student import Student
@@ -50,9 +51,14 @@ class Resume:
         if not engine.has_event_handler(self.save, Events.EPOCH_COMPLETED):
             engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self.save)
         self.load(engine)
+        if len(set(processes.gathered(engine.state.iteration))) > 1:
+            raise InputError(f"{self.path}: not all processes find the same checkpoint; they need one output_dir")
 
     def save(self, engine: Engine) -> None:
         """Write the checkpoint in one step."""
+        processes.once(lambda: self._write(engine))
+
+    def _write(self, engine: Engine) -> None:
         content = {
             "engine": {
                 "epoch": engine.state.epoch,
