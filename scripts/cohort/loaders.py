@@ -6,6 +6,7 @@ image when it is first drawn, and may be a part of the set: see `retain_subset`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class CohortLoaders:
         self._prepared: dict[str, AugmentedDataset] = {}
         self._lazy: dict[str, AugmentedDataset] = {}
         self._drawn: dict[str, tuple[Record, ...]] = {}
-        self._looked_at: dict[str, int] = {}
+        self._choosing: dict[str, dict[str, float]] = {}
 
     def dataset(self, name: str) -> AugmentedDataset:
         """The set `name` without augmentation."""
@@ -102,21 +103,24 @@ class CohortLoaders:
         if name not in DRAWN:
             return self.cohort.named(name)
         if name not in self._drawn:
-            look = _Counted(self.transform)
+            look, start = _Counted(self.transform), time.perf_counter()
             self._drawn[name] = retain_subset(
                 self.cohort, images=self.retain_images, choice=self.retain_choice, seed=self.seed, look=look, name=name
             )
-            self._looked_at[name] = look.count
+            self._choosing[name] = {"looked_at": look.count, "choosing_seconds": round(time.perf_counter() - start, 3)}
         return self._drawn[name]
 
-    def report(self) -> dict[str, dict[str, int]]:
-        """By set: images and patients drawn from, images there are, images looked at in choosing. No id."""
+    def report(self) -> dict[str, dict[str, float]]:
+        """By set: images and patients drawn from, images there are, images looked at in choosing and its time. No id.
+
+        The choice is made before the first step, and so before a phase is timed.
+        """
         return {
             name: {
                 "images": len(records),
                 "patients": len(units(records)),
                 "available": len(self.cohort.named(name)),
-                "looked_at": self._looked_at[name],
+                **self._choosing[name],
             }
             for name, records in self._drawn.items()
         }
