@@ -1,7 +1,12 @@
-"""A cohort's sets as loaders: plain for evaluation, mixed for forgetting; each image is prepared once."""
+"""A cohort's sets as loaders: plain for evaluation, mixed for forgetting; each image is prepared once.
+
+What is evaluated is prepared at once. What forgetting and restoring draw from, retain and guard, is prepared image by
+image when it is first drawn, and may be a part of the set: see `retain_subset`.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +14,15 @@ from typing import Any
 import torch
 from monai.transforms import Compose
 
-from scripts.cohort.cohort import Cohort, Record, image_ids
+from scripts.cohort.cohort import Cohort, Record, image_ids, units
+from scripts.cohort.retain_subset import checked_choice, resolved_images, retain_subset
 from scripts.data.alternating import AlternatingLoader
 from scripts.data.datasets import AugmentedDataset, EpochLoader, make_dataset
 from scripts.data.hard_examples import HardExamples
 from scripts.data.joint import JointLoader
 from scripts.errors import InputError
+
+DRAWN = ("retain", "guard")
 
 
 class CohortLoaders:
@@ -28,9 +36,12 @@ class CohortLoaders:
         cache, cache_dir: see `make_dataset`.
         seed: of order and augmentation.
         views: random draws an image; 0 draws anew each time.
+        retain_images: images of each set of `DRAWN` to draw from; "all", or None for the schedule's own number.
+        retain_choice: which of them, see `retain_subset`.
+        schedule: of forgetting.
 
     Raises:
-        InputError: `views` is below 0.
+        InputError: `views` is below 0; `retain_images` or `retain_choice` is not allowed.
     """
 
     def __init__(
@@ -44,6 +55,9 @@ class CohortLoaders:
         cache_dir: str | Path | None = None,
         seed: int = 0,
         views: int = 0,
+        retain_images: int | str | None = None,
+        retain_choice: str = "random",
+        schedule: str = "joint",
     ) -> None:
         if int(views) < 0:
             raise InputError(f"cached_views: {views} is not a number of views; allowed are whole numbers from 0")
@@ -53,7 +67,12 @@ class CohortLoaders:
         self.batch_size = int(batch_size)
         self.cache, self.cache_dir = cache, cache_dir
         self.seed, self.views = int(seed), int(views)
+        self.retain_images = resolved_images(retain_images, schedule=schedule)
+        self.retain_choice = checked_choice(retain_choice)
         self._prepared: dict[str, AugmentedDataset] = {}
+        self._lazy: dict[str, AugmentedDataset] = {}
+        self._drawn: dict[str, tuple[Record, ...]] = {}
+        self._choosing: dict[str, dict[str, float]] = {}
 
     def dataset(self, name: str) -> AugmentedDataset:
         """The set `name` without augmentation."""
@@ -61,9 +80,9 @@ class CohortLoaders:
             self._prepared[name] = self.prepare(self.cohort.named(name))
         return self._prepared[name]
 
-    def prepare(self, records: Sequence[Record]) -> AugmentedDataset:
+    def prepare(self, records: Sequence[Record], *, lazy: bool = False) -> AugmentedDataset:
         """Any records with the same preprocessing."""
-        return make_dataset(records, self.transform, cache=self.cache, cache_dir=self.cache_dir)
+        return make_dataset(records, self.transform, cache=self.cache, cache_dir=self.cache_dir, lazy=lazy)
 
     def evaluation(self, name: str) -> EpochLoader:
         """The set `name` in its order, without augmentation."""
@@ -73,15 +92,54 @@ class CohortLoaders:
         """One prepared image of the set, as a batch of one."""
         return self.dataset(name)[0]["image"][None]
 
+    def restriction(self) -> dict[str, Any] | None:
+        """How many images are drawn from and how they are chosen; None where it is all."""
+        if self.retain_images is None:
+            return None
+        return {"retain_images": self.retain_images, "retain_choice": self.retain_choice}
+
+    def drawn(self, name: str) -> tuple[Record, ...]:
+        """The records of the set `name` that a request draws from."""
+        if name not in DRAWN:
+            return self.cohort.named(name)
+        if name not in self._drawn:
+            look, start = _Counted(self.transform), time.perf_counter()
+            self._drawn[name] = retain_subset(
+                self.cohort, images=self.retain_images, choice=self.retain_choice, seed=self.seed, look=look, name=name
+            )
+            self._choosing[name] = {"looked_at": look.count, "choosing_seconds": round(time.perf_counter() - start, 3)}
+        return self._drawn[name]
+
+    def report(self) -> dict[str, dict[str, float]]:
+        """By set: images and patients drawn from, images there are, images looked at in choosing and its time. No id.
+
+        The choice is made before the first step, and so before a phase is timed.
+        """
+        return {
+            name: {
+                "images": len(records),
+                "patients": len(units(records)),
+                "available": len(self.cohort.named(name)),
+                **self._choosing[name],
+            }
+            for name, records in self._drawn.items()
+        }
+
     def training(self, names: Sequence[str]) -> dict[str, AugmentedDataset]:
-        """The sets `names` with augmentation, on the same prepared images."""
-        return {name: AugmentedDataset(self.dataset(name).base, self.augment, views=self.views) for name in names}
+        """The sets `names`, or what is drawn of them, with augmentation."""
+        prepared = {name: self._to_draw(name) if name in DRAWN else self.dataset(name) for name in names}
+        return {name: AugmentedDataset(data.base, self.augment, views=self.views) for name, data in prepared.items()}
+
+    def _to_draw(self, name: str) -> AugmentedDataset:
+        if name not in self._lazy:
+            self._lazy[name] = self.prepare(self.drawn(name), lazy=True)
+        return self._lazy[name]
 
     def joint(self, *, forget: int, retain: int, guard: int, steps: int, hard_share: float = 0.0) -> JointLoader:
         """Steps of `forget` + `retain` + `guard` images each; `hard_share` of the last two by weight."""
         sizes = {"forget": forget, "retain": retain, "guard": guard}
         names = [name for name, size in sizes.items() if size and self.cohort.named(name)]
-        kept = {name: image_ids(self.cohort.named(name)) for name in names if name != "forget"}
+        kept = {name: image_ids(self.drawn(name)) for name in names if name != "forget"}
         hard = HardExamples(ids=kept, share=hard_share) if hard_share else None
         return JointLoader(self.training(names), batch_sizes=sizes, steps=steps, seed=self.seed, hard=hard)
 
@@ -101,3 +159,14 @@ class CohortLoaders:
             steps=recipe.steps_per_round,
             hard_share=recipe.hard_share,
         )
+
+
+class _Counted:
+    """A function of one record, and how often it was called."""
+
+    def __init__(self, function: Callable[[Record], Record]) -> None:
+        self.function, self.count = function, 0
+
+    def __call__(self, record: Record) -> Record:
+        self.count += 1
+        return self.function(record)

@@ -86,6 +86,7 @@ def make_dataset(
     cache: str = "memory",
     cache_dir: str | Path | None = None,
     random: Sequence[Callable] = (),
+    lazy: bool = False,
 ) -> AugmentedDataset:
     """A dataset of the records `data` after the deterministic `transform`, then the `random` transforms.
 
@@ -95,10 +96,12 @@ def make_dataset(
         cache: "memory" (MONAI CacheDataset), "disk" (PersistentDataset) or "none".
         cache_dir: where "disk" writes. The files hold patient data: nothing is written anywhere else.
         random: see `augmentation`.
+        lazy: "memory" prepares an image when it is first asked for, not all of them at once.
     """
     items = list(data)
     if cache == "memory":
-        base: Any = CacheDataset(items, transform, num_workers=2, progress=len(items) >= PROGRESS_FROM)
+        shown = len(items) >= PROGRESS_FROM
+        base: Any = CacheDataset(items, transform, num_workers=2, progress=shown, runtime_cache=lazy)
     elif cache == "disk":
         if not cache_dir:
             raise InputError("cache: 'disk' needs a cache_dir, inside the private folder of the run")

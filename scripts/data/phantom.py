@@ -28,6 +28,7 @@ TEXTURE = 0.15  # amplitude, grey levels in 0..1
 CONTRAST = (0.40, 0.50)
 N_ANGLES = 64
 SPLITS = (("", 40), ("validation", 20), ("test", 20))
+# Patients beyond these 80 are for training: the others stay where they are, whatever the number.
 TRAINED_VIEWS, UNSEEN_VIEWS = 4, 2
 
 
@@ -135,18 +136,29 @@ def recall_slope(masks: Mapping[str, np.ndarray]) -> float:
 
 
 class Phantom(DataSource):
-    """40 training patients of 4 images, 20 validation and 20 test patients; all drawn from `seed`."""
+    """40 training patients of 4 images, 20 validation and 20 test patients; all drawn from `seed`.
+
+    Args:
+        phantom_seed: of all patients.
+        phantom_patients: how many training patients; None is 40. More or fewer leave the other patients as they are,
+            but not the folds.
+    """
 
     name = "phantom"
     unit = "patient"
     channels = 1
     spatial_dims = 2
 
-    def __init__(self, *, task: str = "segmentation", phantom_seed: int = 0) -> None:
+    def __init__(
+        self, *, task: str = "segmentation", phantom_seed: int = 0, phantom_patients: int | None = None
+    ) -> None:
         if task not in ("segmentation", "classification"):
             raise InputError(f"task: '{task}' is not one of segmentation, classification")
         self.task = task
         self.seed = int(phantom_seed)
+        self.patients = SPLITS[0][1] if phantom_patients is None else phantom_patients
+        if isinstance(self.patients, bool) or not isinstance(self.patients, int) or self.patients < 1:
+            raise InputError(f"phantom_patients: '{phantom_patients}' is not a whole number from 1")
         self.classes = ("structure",) if task == "segmentation" else ("round", "lobed")
 
     def records(self) -> list[dict[str, Any]]:
@@ -160,22 +172,23 @@ class Phantom(DataSource):
         return [DrawPhantomd(task=self.task)]
 
     def _records(self, views: range) -> list[dict[str, Any]]:
-        found = []
-        index = 0
-        for split, count in SPLITS:
-            for _ in range(count):
-                found += [self._record(index, view, split) for view in views]
-                index += 1
-        return found
+        standard = SPLITS[0][1]
+        places = dict.fromkeys(range(min(self.patients, standard)), "")
+        index = standard
+        for split, count in SPLITS[1:]:
+            places.update(dict.fromkeys(range(index, index + count), split))
+            index += count
+        places.update(dict.fromkeys(range(index, index + self.patients - standard), ""))
+        found = [self._record(index, view, split) for index, split in places.items() for view in views]
+        return sorted(found, key=lambda record: record["image_id"])
 
     def _record(self, index: int, view: int, split: str) -> dict[str, Any]:
         key = f"phantom-{self.seed}-p{index:03d}-v{view}"
-        patient = Patient(self.seed, index)
-        shown = patient.class_index ^ (patient.mislabelled and not split)
-        record: dict[str, Any] = {"image": key, "image_id": key, "patient_id": f"p{index:03d}"}
-        record["label"] = key if self.task == "segmentation" else int(shown)
+        record: dict[str, Any] = {"image": key, "label": key, "image_id": key, "patient_id": f"p{index:03d}"}
         if self.task == "classification":
-            record["diagnosis"] = self.classes[int(shown)]
+            patient = Patient(self.seed, index)
+            shown = int(patient.class_index ^ (patient.mislabelled and not split))
+            record.update(label=shown, diagnosis=self.classes[shown])
         if split:
             record["split"] = split
         return record

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ignite.engine import Engine, Events
 
 from scripts import processes
 from scripts.cohort import Cohort, with_near_duplicates
 from scripts.cohort.cohort import image_ids
+from scripts.cohort.loaders import CohortLoaders
 from scripts.data.source import DataSource
 from scripts.errors import InputError
 from scripts.files import write_json
@@ -20,11 +22,21 @@ class WriteResolution:
 
     Args:
         near_duplicates: also list look-alikes of forget images in the other sets.
+        loaders: what forgetting draws from, to be counted in it.
     """
 
-    def __init__(self, *, folder: RunFolder, cohort: Cohort, source: DataSource, near_duplicates: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        folder: RunFolder,
+        cohort: Cohort,
+        source: DataSource,
+        near_duplicates: bool = True,
+        loaders: CohortLoaders | None = None,
+    ) -> None:
         self.folder, self.cohort, self.source = folder, cohort, source
         self.near_duplicates = bool(near_duplicates)
+        self.loaders = loaders
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self)
@@ -35,6 +47,8 @@ class WriteResolution:
     def _write(self) -> None:
         self.folder.refuse_reverted()
         cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
+        if self.loaders is not None:
+            cohort = replace(cohort, resolution={**cohort.resolution, "drawn_from": self.loaders.report()})
         write_json(self.folder.resolution, cohort.resolution)
 
 

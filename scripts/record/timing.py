@@ -11,6 +11,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from scripts import processes
+from scripts.cohort.loaders import CohortLoaders
 from scripts.files import write_json
 from scripts.frozen.cache import FrozenCache
 
@@ -36,12 +37,21 @@ class Timing:
     Args:
         path: the table, one entry per phase.
         frozen: what was computed once; its counts join the entry.
+        loaders: what was drawn from; its counts join the entry.
     """
 
-    def __init__(self, *, path: str | Path, phase: str, frozen: FrozenCache | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        path: str | Path,
+        phase: str,
+        frozen: FrozenCache | None = None,
+        loaders: CohortLoaders | None = None,
+    ) -> None:
         self.path = Path(path)
         self.phase = phase
         self.frozen = frozen
+        self.loaders = loaders
         self.resumed = False
 
     def attach(self, engine: Engine) -> None:
@@ -66,6 +76,8 @@ class Timing:
             entry["resumed"] = self.resumed
         if self.frozen is not None:
             entry["frozen"] = self.frozen.report()
+        if self.loaders is not None:
+            entry["drawn_from"] = self.loaders.report()
         if processes.size() > 1:
             entry["processes"] = processes.size()
         processes.once(lambda: self._write(entry))

@@ -139,6 +139,11 @@ def test_what_to_forget(forgetting: dict[str, Any], changed: dict[str, Any], sai
         ("lora_rank", 0, "positive"),
         ("max_rounds", 0, "positive"),
         ("cached_views", -1, "cached_views: -1 is not a number of views"),
+        ("retain_images", 0, "retain_images: '0' is not a number of images; allowed are whole numbers from 1, and all"),
+        ("retain_images", 0.5, "retain_images: '0.5' is not a number of images"),
+        ("retain_images", True, "retain_images: 'True' is not a number of images"),
+        ("retain_choice", "nearset", "retain_choice: 'nearset' is not one of random, stratified, nearest"),
+        ("phantom_patients", 0, "phantom_patients: '0' is not a whole number from 1"),
         ("frozen_budget", -5, "frozen_budget: '-5' is not a number of megabytes"),
         ("frozen_budget", "2.0e9", "frozen_budget: '2.0e9' is not a number of megabytes"),
     ],
@@ -356,7 +361,9 @@ def test_broken_image(
     file, said = harm(folder)
     request_file(Path(own_forgetting["request"]), ["01"])
     settings = {**training, **own_data} if name == "train" else own_forgetting
-    refused(name, settings, str(folder / file), said)
+    # Forgetting opens a retain image when it is first drawn: the request was taken down by then, no weights were.
+    left = LOG | {"private/resolution.json"} if name == "forget" else LOG
+    refused(name, settings, str(folder / file), said, left=left)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from monai.transforms import RandGaussianNoised
+from monai.transforms import Compose, RandGaussianNoised, Transform
 
 from scripts.data import build_source
 from scripts.data.datasets import AugmentedDataset, EpochLoader, derive_seed, make_dataset
@@ -46,6 +46,24 @@ def test_the_caches_hold_the_same(source, tmp_path):
             assert torch.equal(made[0][index]["image"], other[index]["image"])
             assert made[0][index]["image_id"] == other[index]["image_id"]
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()].count("cache") == 1
+
+
+def test_lazily_an_image_is_prepared_when_it_is_asked_for_and_once(source):
+    seen = []
+
+    class Counted(Transform):
+        def __call__(self, record):
+            seen.append(record["image_id"])
+            return record
+
+    transform = Compose([Counted(), *preprocessing(source, image_size=8).transforms])
+    made = make_dataset(source.records(), transform, lazy=True)
+    assert len(made) == 6 and seen == []
+    first, far = made[3], made[3 + 6]
+    assert seen == [first["image_id"]] and torch.equal(first["image"], far["image"])
+    at_once = make_dataset(source.records(), transform)
+    assert sorted(seen[1:]) == [record["image_id"] for record in source.records()]
+    assert torch.equal(at_once[3]["image"], first["image"]) and torch.equal(at_once[3]["label"], first["label"])
 
 
 def test_an_epoch_depends_on_seed_and_number_alone(source):

@@ -131,6 +131,27 @@ def test_split_by_patient() -> None:
     assert counts == {"train": 40, "validation": 20, "test": 20}
 
 
+def test_more_or_fewer_training_patients_leave_the_others_as_they_are() -> None:
+    usual = {record["image_id"]: record for record in Phantom().records()}
+    held_out = {name for name, record in usual.items() if "split" in record}
+    assert {record["image_id"]: record for record in Phantom(phantom_patients=40).records()} == usual
+    for count in (1, 7, 41, 930):
+        records = Phantom(phantom_patients=count).records()
+        names = [record["image_id"] for record in records]
+        assert names == sorted(set(names))
+        found = {record["image_id"]: record for record in records}
+        assert {name for name, record in found.items() if "split" in record} == held_out
+        assert len({record["patient_id"] for record in records if "split" not in record}) == count
+        assert all(found[name] == usual[name] for name in found.keys() & usual.keys())
+        assert (found.keys() > usual.keys()) == (count > 40)
+
+
+@pytest.mark.parametrize("count", [0, -1, True, "40", 2.0])
+def test_number_of_patients_that_is_none(count) -> None:
+    with pytest.raises(InputError, match=f"phantom_patients: '{count}' is not a whole number from 1"):
+        build_source("phantom", phantom_patients=count)
+
+
 def test_unseen_views_are_of_the_same_patients_and_in_no_record() -> None:
     source = Phantom()
     unseen, records = source.unseen_views(), source.records()

@@ -29,6 +29,19 @@ def test_resolution_of_the_cohort(bench, tmp_path, look: bool) -> None:
         assert found["near_duplicates"] is None
 
 
+def test_what_is_drawn_from_is_counted_and_not_named(bench, tmp_path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    loaders = bench.loaders(retain_images=4)
+    loaders.joint(forget=2, retain=2, guard=2, steps=1)
+    settings = {"folder": folder, "cohort": bench.cohort, "source": bench.source, "near_duplicates": False}
+    WriteResolution(**settings, loaders=loaders)()
+    found = json.loads(folder.resolution.read_text())
+    counts = {"images": 4, "patients": 2, "available": len(bench.cohort.retain), "looked_at": 0}
+    assert found["drawn_from"]["retain"].pop("choosing_seconds") >= 0
+    assert found["drawn_from"] == {"retain": counts} and found["sizes"] == bench.cohort.sizes()
+    assert "drawn_from" not in bench.cohort.resolution
+
+
 def test_a_run_is_not_gone_on_with_for_another_request_or_goal(bench, tmp_path) -> None:
     folder = RunFolder(output_dir=tmp_path, log=False)
     # Nothing was forgotten here yet: nothing to compare with.

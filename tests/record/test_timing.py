@@ -53,6 +53,16 @@ def test_without_an_engine(tmp_path: Path) -> None:
     }
 
 
+def test_what_was_drawn_from_joins_the_entry(bench, tmp_path: Path) -> None:
+    loaders = bench.loaders(retain_images=4)
+    timing = Timing(path=tmp_path / "t.json", phase="restore", loaders=loaders)
+    timing.start()
+    loaders.joint(forget=0, retain=2, guard=0, steps=1)
+    timing.finish()
+    assert json.loads((tmp_path / "t.json").read_text())["restore"]["drawn_from"] == loaders.report()
+    assert loaders.report()["retain"]["images"] == 4
+
+
 def test_cpu_time_counts_work_and_not_sleep() -> None:
     start = cpu_seconds()
     time.sleep(0.05)
