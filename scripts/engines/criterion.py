@@ -11,7 +11,7 @@ from torch import nn
 
 from scripts import processes
 from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.predict import Rows, predict
+from scripts.engines.predict import Logits, Rows, predict
 from scripts.engines.reference import FoldReference
 from scripts.errors import InputError
 from scripts.tasks import Task
@@ -31,30 +31,34 @@ class Criterion(ABC):
     ) -> None:
         self.forget, self.selection = list(forget), list(selection)
         self.task, self.arithmetic = task, arithmetic
-        self.teacher_forget, self.teacher_selection = (
-            self._rows(teacher, self.forget),
-            self._rows(teacher, self.selection),
-        )
+        self.teacher_selection = self._rows(teacher, self.selection)
 
-    def _rows(self, network: nn.Module, batches: Iterable[dict[str, Any]]) -> Rows:
-        return predict(network, batches, task=self.task, arithmetic=self.arithmetic)
+    def _rows(self, network: nn.Module, batches: Iterable[dict[str, Any]], logits: Logits | None = None) -> Rows:
+        return predict(network, batches, task=self.task, arithmetic=self.arithmetic, logits=logits)
 
-    def measure(self, network: nn.Module) -> dict[str, float]:
+    def measure(self, network: nn.Module, logits: Logits | None = None) -> dict[str, float]:
         """`progress`, and `kept`: the student's key metric on the selection set minus the teacher's.
 
         Of several processes all get what the first measured: what follows from it must not differ.
+
+        Args:
+            logits: of a batch; see `predict`.
         """
-        forget, selection = self._rows(network, self.forget), self._rows(network, self.selection)
+        selection = self._rows(network, self.selection, logits)
         key = self.task.key_metric
         found = {
-            "progress": self.progress(forget, selection, network),
+            "progress": self._progress(network, logits, selection),
             "kept": selection.mean(key) - self.teacher_selection.mean(key),
         }
         return processes.agreed(found)
 
+    def progress(self, network: nn.Module, logits: Logits | None = None) -> float:
+        """0 where the student is like the teacher, 1 at the goal, above 1 past it; runs the sets it needs."""
+        return processes.agreed({"progress": self._progress(network, logits, None)})["progress"]
+
     @abstractmethod
-    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
-        """0 where the student is like the teacher, 1 at the goal, above 1 past it."""
+    def _progress(self, network: nn.Module, logits: Logits | None, selection: Rows | None) -> float:
+        """The progress; `selection`, where it was measured already, need not be measured again."""
 
 
 class UnlearnCriterion(Criterion):
@@ -70,12 +74,15 @@ class UnlearnCriterion(Criterion):
     def __init__(self, *, level: float = 0.0, **settings: Any) -> None:
         super().__init__(**settings)
         self.level = float(level)
-        self.start = self.teacher_forget.mean("score") - self.teacher_selection.mean("score")
+        teacher_forget = self._rows(settings["teacher"], self.forget)
+        self.start = teacher_forget.mean("score") - self.teacher_selection.mean("score")
 
-    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
+    def _progress(self, network: nn.Module, logits: Logits | None, selection: Rows | None) -> float:
         gap = self.start - self.level
         if gap <= 1e-6:
             return 1.0  # the teacher does not stand out on the forget set: there is nothing to remove
+        forget = self._rows(network, self.forget, logits)
+        selection = selection or self._rows(network, self.selection, logits)
         return (self.start - (forget.mean("score") - selection.mean("score"))) / gap
 
 
@@ -96,12 +103,12 @@ class ReferenceCriterion(Criterion):
             target = self._probability(reference.logits(moved))
             self.departures.append((target, self._probability(self._logits(teacher, moved)) - target))
 
-    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
+    def _progress(self, network: nn.Module, logits: Logits | None, selection: Rows | None) -> float:
         training = network.training
         network.eval()
         left: dict[str, list[torch.Tensor]] = {}
         for batch, (target, departure) in zip(self.forget, self.departures, strict=True):
-            apart = self._probability(self._logits(network, self.arithmetic.move(batch))) - target
+            apart = self._probability(self._logits(network, self.arithmetic.move(batch), logits)) - target
             along, whole = (apart * departure).flatten(1).sum(1), departure.square().flatten(1).sum(1)
             for patient, one, other in zip(batch["patient_id"], along, whole, strict=True):
                 left.setdefault(patient, []).append(torch.stack([one, other]))
@@ -115,8 +122,8 @@ class ReferenceCriterion(Criterion):
         return sum(shares) / len(shares) if shares else 1.0
 
     @torch.no_grad()
-    def _logits(self, network: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-        return self.arithmetic.logits(network, batch["image"])
+    def _logits(self, network: nn.Module, batch: dict[str, Any], logits: Logits | None = None) -> torch.Tensor:
+        return self.arithmetic.logits(network, batch["image"]) if logits is None else logits(batch)
 
     def _probability(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.sigmoid() if self.task.name == "segmentation" else logits.softmax(1)
@@ -129,12 +136,12 @@ class SuppressCriterion(Criterion):
         super().__init__(**settings)
         self.bound = float(bound)
         self.name = "iou" if self.task.name == "segmentation" else "accuracy"
+        self.start = self._rows(settings["teacher"], self.forget).mean(self.name)
 
-    def progress(self, forget: Rows, selection: Rows, network: nn.Module) -> float:
-        start = self.teacher_forget.mean(self.name)
-        if start <= self.bound:
+    def _progress(self, network: nn.Module, logits: Logits | None, selection: Rows | None) -> float:
+        if self.start <= self.bound:
             return 1.0
-        return (start - forget.mean(self.name)) / (start - self.bound)
+        return (self.start - self._rows(network, self.forget, logits).mean(self.name)) / (self.start - self.bound)
 
 
 def build_criterion(*, goal: str, bound: float, reference: FoldReference | None, **settings: Any) -> Criterion:

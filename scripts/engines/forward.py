@@ -22,7 +22,7 @@ class Forward:
 
     Args:
         student: the network in training.
-        teacher: frozen.
+        teacher: frozen; None where only the student is asked.
         reference: soft predictions of fold teachers, where the objective asks for them.
         cache: of the run; None computes everything.
     """
@@ -32,7 +32,7 @@ class Forward:
         *,
         arithmetic: Arithmetic,
         student: nn.Module,
-        teacher: nn.Module,
+        teacher: nn.Module | None = None,
         reference: FoldReference | None = None,
         cache: FrozenCache | None = None,
     ) -> None:
@@ -43,6 +43,13 @@ class Forward:
             self._part = FrozenPart(network=student, run=arithmetic.logits, stored=cache.stored("student"))
             self._taught = cache.stored("teacher")
             self._referred = cache.stored("reference")
+
+    def student(self, batch: Mapping[str, Any]) -> torch.Tensor:
+        """Student's logits for one batch on its device."""
+        keys = part_keys(batch) if self.cache is not None else None
+        if keys is None:
+            return self.arithmetic.logits(self.network, batch["image"])
+        return self._part.logits(batch["image"], keys)
 
     def logits(self, parts: Mapping[str, Mapping[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Student's logits, with gradient, and teacher's, for the images of all parts in their order."""

@@ -13,6 +13,8 @@ from scripts.data.divided import part_of
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.criterion import Criterion
 from scripts.engines.finite import require_finite
+from scripts.engines.forward import Forward
+from scripts.engines.predict import Logits
 from scripts.errors import require_positive
 from scripts.student.student import Student
 
@@ -22,6 +24,7 @@ class RestoreTrainer(Trainer):
 
     Args:
         student: with `open_head` called; adapter and base stay as they are.
+        forward: logits of the student; None runs the whole network each time.
         loss_function: supervised loss of (logits, label).
         settings: of MONAI's Trainer (max_epochs, data_loader, handlers, ...).
     """
@@ -33,6 +36,7 @@ class RestoreTrainer(Trainer):
         student: Student,
         optimizer: torch.optim.Optimizer,
         loss_function: Any,
+        forward: Forward | None = None,
         **settings: Any,
     ) -> None:
         require_positive(epochs=settings.get("max_epochs", 1))
@@ -41,12 +45,13 @@ class RestoreTrainer(Trainer):
         self.student = student
         self.optimizer = optimizer
         self.loss_function = loss_function
+        self.forward = forward or Forward(arithmetic=arithmetic, student=student.network)
 
     def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, torch.Tensor]:
         batch = self.arithmetic.move(batchdata)
         self.student.eval()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss_function(self.arithmetic.logits(self.student.network, batch["image"]), batch["label"])
+        loss = self.loss_function(self.forward.student(batch), batch["label"])
         loss = part_of(batch).share * loss
         shown = require_finite(processes.summed(loss.detach()), step=engine.state.iteration)
         loss.backward()
@@ -63,11 +68,14 @@ class KeepBestHead:
     Args:
         drift: change of the forgetting progress that is accepted.
         patience: epochs without a better head before the end; 0 never ends early.
+        logits: the student's, of a batch; see `predict`.
     """
 
-    def __init__(self, *, criterion: Criterion, student: Student, drift: float, patience: int) -> None:
+    def __init__(
+        self, *, criterion: Criterion, student: Student, drift: float, patience: int, logits: Logits | None = None
+    ) -> None:
         self.criterion = criterion
-        self.student = student
+        self.student, self.logits = student, logits
         self.drift = float(drift)
         self.patience = int(patience)
         self.waited = 0
@@ -84,11 +92,11 @@ class KeepBestHead:
     def start(self, engine: Engine) -> None:
         """Measure the student as it comes."""
         if not self.first:
-            self.first = self.best = self.criterion.measure(self.student.network)
+            self.first = self.best = self.criterion.measure(self.student.network, self.logits)
             self.state = self._copy()
 
     def __call__(self, engine: Engine) -> None:
-        found = self.criterion.measure(self.student.network)
+        found = self.criterion.measure(self.student.network, self.logits)
         engine.state.metrics.update(found)
         held = abs(found["progress"] - self.first["progress"]) <= self.drift
         if held and found["kept"] > self.best["kept"]:

@@ -9,17 +9,24 @@ from ignite.engine import Engine, Events
 from scripts import processes
 from scripts.engines.bisection import bisect_scale
 from scripts.engines.criterion import Criterion
+from scripts.engines.predict import Logits
 from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 from scripts.student.student import Student
 
 
 class FitScale:
-    """At the end of forgetting, bisect the adapter's scale to the goal and fold it into the adapter."""
+    """At the end of forgetting, bisect the adapter's scale to the goal and fold it into the adapter.
 
-    def __init__(self, *, criterion: Criterion, student: Student, enabled: bool = True) -> None:
+    Args:
+        logits: the student's, of a batch; see `predict`.
+    """
+
+    def __init__(
+        self, *, criterion: Criterion, student: Student, enabled: bool = True, logits: Logits | None = None
+    ) -> None:
         self.criterion = criterion
-        self.student = student
+        self.student, self.logits = student, logits
         self.enabled = enabled
 
     def attach(self, engine: Engine) -> None:
@@ -31,12 +38,12 @@ class FitScale:
             scale, _ = bisect_scale(self._progress_at)
             self.student.set_scale(scale)
             self.student.bake_scale()
-        found = self.criterion.measure(self.student.network)
+        found = self.criterion.measure(self.student.network, self.logits)
         engine.state.metrics.update({**found, "adapter_scale": scale})
 
     def _progress_at(self, scale: float) -> float:
         self.student.set_scale(scale)
-        return self.criterion.measure(self.student.network)["progress"]
+        return self.criterion.progress(self.student.network, self.logits)
 
 
 class SaveStudent:

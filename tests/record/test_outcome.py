@@ -26,8 +26,11 @@ class Linear:
         with torch.no_grad():
             return float((network(self.image) - self.teacher(self.image)).norm())
 
-    def measure(self, network: Any) -> dict[str, float]:
-        return {"progress": self.slope * self._added(network) / self.scale_one, "kept": 0.0}
+    def measure(self, network: Any, logits: Any = None) -> dict[str, float]:
+        return {"progress": self.progress(network), "kept": 0.0}
+
+    def progress(self, network: Any, logits: Any = None) -> float:
+        return self.slope * self._added(network) / self.scale_one
 
 
 def moved(bench: Any) -> Any:

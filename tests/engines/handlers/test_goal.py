@@ -15,7 +15,7 @@ def rounds(measurements: list[tuple[float, float]], **settings: Any) -> tuple[in
     """Rounds that ran, and measurements that were taken."""
     asked: list[int] = []
 
-    def measure(network: Any) -> dict[str, float]:
+    def measure(network: Any, logits: Any = None) -> dict[str, float]:
         progress, kept = measurements[len(asked)]
         asked.append(1)
         return {"progress": progress, "kept": kept}
