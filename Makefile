@@ -10,6 +10,8 @@ ARGS ?=
 JOBS ?= 2
 # which long measurement: phantom, chase, isic, isic_classification
 STUDY ?= phantom
+# set for the short form of `make bench`
+QUICK ?=
 
 VENV := .venv
 
@@ -20,12 +22,13 @@ PIPGET = $(PIP) install --quiet --retries 1 --timeout 20
 RUN    = $(VENV)/bin/python -W "ignore:parsing config_file:UserWarning" -m monai.bundle run
 THREADS = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help forget test lint format coverage study clean distclean
+.PHONY: help forget test lint format coverage study bench clean distclean
 help:
 	@echo "make forget    forget, restore and evaluate on the embedded default; prints a summary"
 	@echo "make test      lint, types, tests, coverage of scripts/"
 	@echo "make lint | format | coverage | clean | distclean"
 	@echo "make study     a measurement of docs/RESULTS.md: STUDY=phantom | chase | isic | isic_classification"
+	@echo "make bench     what a request costs; QUICK=1 the phantom alone, once"
 	@echo "settings       PYTHON=$(PYTHON) TORCH=$(TORCH) JOBS=$(JOBS) ARGS=\"$(ARGS)\""
 
 forget: $(VENV)/.installed
@@ -50,6 +53,10 @@ coverage: $(VENV)/.installed-dev
 study: $(VENV)/.installed-dev
 	$(THREADS) $(VENV)/bin/python -m pytest tests/studies/test_$(STUDY).py -m study -q $(ARGS)
 	$(VENV)/bin/python -m tests.studies.tables
+
+# Cost beside retraining, the released schedule and fine-tuning; QUICK=1: the phantom alone, under 5 minutes.
+bench: $(VENV)/.installed-dev
+	$(THREADS) $(VENV)/bin/python -m tests.bench $(if $(QUICK),--quick --out speed_quick) $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

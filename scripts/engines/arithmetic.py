@@ -41,14 +41,22 @@ class Arithmetic:
     """Device, bf16 autocast and memory format of every forward pass.
 
     MONAI's engines autocast for cuda only, so the iterations here enter this instead of `amp`.
+
+    Args:
+        amp: bf16 autocast where the hardware has it: True warns where it has not, "auto" does not.
+
+    Raises:
+        InputError: unknown `amp`, or no such device.
     """
 
     def __init__(
-        self, *, device: str = "auto", amp: bool = False, channels_last: bool = False, threads: int = 0
+        self, *, device: str = "auto", amp: bool | str = False, channels_last: bool = False, threads: int = 0
     ) -> None:
         self.device = pick_device(device)
+        if amp not in (True, False, "auto"):
+            raise InputError(f"amp: '{amp}' is unknown; allowed: true, false, auto")
         self.amp = bool(amp) and has_bf16(self.device)
-        if amp and not self.amp and processes.first():
+        if amp is True and not self.amp and processes.first():
             warnings.warn(f"amp: {self.device} has no bf16 arithmetic; going on in float32", stacklevel=2)
         self.channels_last = bool(channels_last)
         if threads:

@@ -1,0 +1,96 @@
+"""What is measured on: a data set, a request, an original model and the pool that was trained once before it."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.cohort.build import build_cohort
+from scripts.data import build_source
+from tests.studies import common
+
+WORK = common.ROOT / "eval" / "bench"
+POOL_SEED = 101  # the references' seeds are not the original's
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set with a request.
+
+    Attributes:
+        settings: of all workflows.
+        members: teachers of the forget patients' fold.
+        fold: the fold that left them out.
+        released: settings of the released schedule on it.
+        metric: the key metric.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    fold: int
+    members: int
+    metric: str
+    released: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where its models are."""
+        return WORK / self.name
+
+    def prepare(self) -> float:
+        """Train the original and the pool where they are missing; CPU seconds that all of them took."""
+        common.train(self.folder, "model", {**self.settings, "request": "", "forget_ratio": 0.0})
+        for member in range(self.members):
+            own = {"seed": POOL_SEED + member, "fold": self.fold, "member": member, "request": "", "forget_ratio": 0.0}
+            common.train(self.folder, "fold", {**self.settings, **own})
+        folders = [self.folder / f"run_model_fold{self.fold}{f'_{member}' if member else ''}" for member in range(9)]
+        times = [folder / "release" / "timing.json" for folder in folders]
+        return sum(
+            sum(phase["cpu_seconds"] for phase in common.read(path).values()) for path in times if path.is_file()
+        )
+
+
+def phantom(members: int) -> Case:
+    """The embedded default request."""
+    settings = {"seed": 1, "folds": 5, "surface": False}
+    request = str(common.ROOT / "sample_data" / "request.csv")
+    cohort = build_cohort(
+        build_source("phantom"), request=request, seed=0, validation_share=0.2, test_share=0.2, folds=5
+    )
+    fold = cohort.fold_of(cohort.forget[0])
+    return Case(name="phantom", settings={**settings, "request": request}, fold=fold, members=members, metric="dice")
+
+
+def chase(members: int) -> Case | None:
+    """One child, forgotten by a teacher that knows its training children by heart; see tests/studies/test_chase.py."""
+    folder = data_folder("CHASEDB1")
+    if folder is None:
+        return None
+    settings = {**common.overlay("chase"), "select": "last", "augment": "none", "epochs": 200, "seed": 1}
+    settings |= {"dataset_dir": str(folder), "surface": False}
+    source = build_source("chase", dataset_dir=str(folder), observer=1)
+    cohort = build_cohort(source, seed=0, validation_share=0.2, test_share=0.2, folds=settings["folds"])
+    child = sorted({record["patient_id"] for record in cohort.training if cohort.fold_of(record) == 0})[0]
+    request = WORK / "chase" / "one_child.csv"
+    request.parent.mkdir(parents=True, exist_ok=True)
+    with request.open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table).writerows(
+            [
+                ["request_id", "level", "id", "requested_on", "ground"],
+                ["one_child", "patient", child, "2026-01-15", "withdrawn_consent"],
+            ]
+        )
+    settings["request"] = str(request)
+    batch = {"forget_batch": 4, "retain_batch": 4}
+    return Case(name="chase", settings=settings, fold=0, members=members, metric="dice", released=batch)
+
+
+def data_folder(name: str) -> Path | None:
+    """A data set in the folder that UNLEARN_DATA names."""
+    root = os.environ.get("UNLEARN_DATA", "")
+    folder = Path(root) / name
+    return folder if root and folder.is_dir() else None

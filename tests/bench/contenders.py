@@ -1,0 +1,78 @@
+"""The four ways to answer a request, each as the workflows that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.bench.cases import Case
+from tests.studies import common
+
+CONTENDERS = ("retrain", "released", "finetune", "ours")
+RELEASED_EPOCHS = 80
+FINETUNED = 10  # times fewer epochs than the teacher's training, at a tenth of its learning rate
+
+Step = dict[str, Any]
+
+
+def own_settings(case: Case, folder: Path) -> dict[str, Any]:
+    """Settings of a run in `folder` that forgets what the case asks for."""
+    return {**case.settings, "model_dir": str(case.folder), "output_dir": str(folder)}
+
+
+def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: int = RELEASED_EPOCHS) -> list[Step]:
+    """The workflows of a contender, which leaves its model at `result(...)`.
+
+    Args:
+        folder: of this run; new.
+        goal: progress that ours reached, at which the released schedule may stop.
+        epochs: at most, of the released schedule.
+    """
+    settings = own_settings(case, folder)
+    if name == "ours":
+        return [{"workflow": step, "settings": settings} for step in ("forget", "restore")]
+    if name == "released":
+        own = {
+            **settings,
+            **common.overlay("method_released"),
+            **case.released,
+            "max_rounds": epochs,
+            "min_rounds": 1,
+            # Measured on the same scale as ours, without the reference's passes in its own steps.
+            "fold_reference::wanted": True,
+            "train::forward::reference": None,
+            "stop_at": goal,
+            "tolerance": 1.0,
+        }
+        return [{"workflow": "forget", "settings": own}]
+    training: Step = {
+        "workflow": "train",
+        "settings": {**settings, "model_dir": str(folder), "model_name": "model.pt", "output_dir": str(folder / "run")},
+    }
+    if name == "finetune":
+        own = recipe(case)
+        own = {"epochs": max(1, own["epochs"] // FINETUNED), "learning_rate": own["learning_rate"] / 10}
+        training["settings"].update(own)
+        training["weights"] = str(case.folder / "model.pt")
+    return [training]
+
+
+def recipe(case: Case) -> dict[str, Any]:
+    """Epochs and learning rate of the teacher's training."""
+    return {**common.overlay("train"), **case.settings}
+
+
+def result(name: str, folder: Path) -> Path:
+    """The weights that a contender left."""
+    return folder / "release" / "student.pt" if name in ("ours", "released") else folder / "model.pt"
+
+
+def outcome(case: Case, folder: Path, student: Path, retrained: Path) -> dict[str, Any]:
+    """Key metric on each set, and FF: the forgotten fraction by the validation-corrected score."""
+    settings = {**own_settings(case, folder), "retrained_path": str(retrained)}
+    metrics = common.evaluate(folder, student, settings)
+    values: Mapping[str, float] = common.means(metrics, "student", case.metric)
+    teacher = common.means(metrics, "teacher", case.metric)
+    found = {"forgotten_fraction": metrics["forgetting"].get("forgotten_fraction"), case.metric: values}
+    return {**found, f"{case.metric}_teacher": teacher}

@@ -1,0 +1,57 @@
+"""Cost of the same request as the training set grows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.bench.cases import WORK, phantom
+from tests.bench.measured import measured
+from tests.studies import common
+
+PATIENTS = 40  # of the phantom's training set by default: N
+EPOCHS = 2  # of the models: their quality does not change what a fixed number of steps costs
+# No stopping rule: what would end earlier at another N would hide the cost.
+FIXED = {"min_rounds": 100}
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Slope of log cost over log size, least squares."""
+    x, y = [math.log(size) for size in sizes], [math.log(cost) for cost in costs]
+    centre, level = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - centre) * (b - level) for a, b in zip(x, y, strict=True)) / sum((a - centre) ** 2 for a in x)
+
+
+def scaling(factors: Sequence[int], *, repeats: int, folder: Path) -> dict[str, Any]:
+    """The default request on training sets of `factors` times N images, with and without the look-alike search."""
+    case = phantom(1)
+    rows = []
+    for factor in factors:
+        own = {**case.settings, "phantom_patients": PATIENTS * factor, "epochs": EPOCHS}
+        models = WORK / "scaling" / str(factor)
+        plain = {**own, "request": ""}
+        common.train(models, "model", plain)
+        for fold in range(int(own["folds"])):
+            common.train(models, "fold", {**plain, "fold": fold})
+        row: dict[str, Any] = {"factor": factor, "patients": PATIENTS * factor}
+        for name, search in (("request", False), ("request_with_look_alikes", True)):
+            costs = []
+            for repeat in range(repeats):
+                settings = {
+                    **own,
+                    **FIXED,
+                    "model_dir": str(models),
+                    "near_duplicates": search,
+                    "output_dir": str(folder / f"{name}_{factor}_{repeat}"),
+                }
+                steps = [{"workflow": step, "settings": settings} for step in ("forget", "restore")]
+                costs.append(measured(steps)["cpu_seconds"])
+            row[f"{name}_cpu_seconds"] = common.spread(costs)
+        rows.append(row)
+    found: dict[str, Any] = {"rows": rows}
+    for name in ("request", "request_with_look_alikes"):
+        costs = [sorted(row[f"{name}_cpu_seconds"]["values"])[repeats // 2] for row in rows]
+        found[f"{name}_exponent"] = exponent([row["patients"] for row in rows], costs)
+    return found
