@@ -14,6 +14,7 @@ from scripts.data import build_source
 from tests.studies import common
 
 WORK = common.ROOT / "eval" / "bench"
+REQUEST = common.ROOT / "sample_data" / "request.csv"
 POOL_SEED = 101  # the references' seeds are not the original's
 
 
@@ -57,12 +58,17 @@ class Case:
 def phantom(members: int) -> Case:
     """The embedded default request."""
     settings = {"seed": 1, "folds": 5, "surface": False}
-    request = str(common.ROOT / "sample_data" / "request.csv")
-    cohort = build_cohort(
-        build_source("phantom"), request=request, seed=0, validation_share=0.2, test_share=0.2, folds=5
-    )
-    fold = cohort.fold_of(cohort.forget[0])
+    request = str(REQUEST)
+    (fold,) = phantom_folds(request)
     return Case(name="phantom", settings={**settings, "request": request}, fold=fold, members=members, metric="dice")
+
+
+def phantom_folds(request: str, patients: int | None = None) -> set[int]:
+    """The folds of the patients to forget; they depend on how many training patients there are."""
+    source = build_source("phantom", phantom_patients=patients)
+    shares = {"validation_share": 0.2, "test_share": 0.2, "folds": 5}
+    cohort = build_cohort(source, request=request, seed=0, **shares)
+    return {cohort.fold_of(record) for record in cohort.forget}
 
 
 def chase(members: int) -> Case | None:

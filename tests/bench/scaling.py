@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.cases import WORK, phantom
+from tests.bench.cases import REQUEST, WORK, phantom, phantom_folds
 from tests.bench.measured import measured
 from tests.studies import common
 
@@ -24,17 +24,27 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return sum((a - centre) * (b - level) for a, b in zip(x, y, strict=True)) / sum((a - centre) ** 2 for a in x)
 
 
+def one_patient(path: Path) -> str:
+    """The first patient of the default request."""
+    lines = REQUEST.read_text(encoding="utf-8").splitlines()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
+    return str(path)
+
+
 def scaling(factors: Sequence[int], *, repeats: int, folder: Path) -> dict[str, Any]:
-    """The default request on training sets of `factors` times N images, with and without the look-alike search."""
+    """A request for one patient at `factors` times N training patients, with and without the look-alike search."""
     case = phantom(1)
+    # One patient lies in one fold, however many folds and patients there are: the pool that is asked stays the same.
+    request = one_patient(folder / "request.csv")
     rows = []
     for factor in factors:
-        own = {**case.settings, "phantom_patients": PATIENTS * factor, "epochs": EPOCHS}
+        own = {**case.settings, "phantom_patients": PATIENTS * factor, "epochs": EPOCHS, "request": request}
         models = WORK / "scaling" / str(factor)
         plain = {**own, "request": ""}
         common.train(models, "model", plain)
-        for fold in range(int(own["folds"])):
-            common.train(models, "fold", {**plain, "fold": fold})
+        (fold,) = phantom_folds(request, patients=PATIENTS * factor)
+        common.train(models, "fold", {**plain, "fold": fold})
         row: dict[str, Any] = {"factor": factor, "patients": PATIENTS * factor}
         for name, search in (("request", False), ("request_with_look_alikes", True)):
             costs = []
