@@ -80,14 +80,14 @@ def chase(members: int) -> Case | None:
     settings |= {"dataset_dir": str(folder), "surface": False}
     source = build_source("chase", dataset_dir=str(folder), observer=1)
     cohort = build_cohort(source, seed=0, validation_share=0.2, test_share=0.2, folds=settings["folds"])
-    child = sorted({record["patient_id"] for record in cohort.training if cohort.fold_of(record) == 0})[0]
+    child = sorted(child for child, fold in cohort.folds.items() if fold == 0)[0]
     request = WORK / "chase" / "one_child.csv"
     request.parent.mkdir(parents=True, exist_ok=True)
     with request.open("w", newline="", encoding="utf-8") as table:
         csv.writer(table).writerows(
             [
                 ["request_id", "level", "id", "requested_on", "ground"],
-                ["one_child", "patient", child, "2026-01-15", "withdrawn_consent"],
+                ["one_child", "patient", child, "2026-11-02", "erasure_request"],
             ]
         )
     settings["request"] = str(request)
