@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from scripts.engines.arithmetic import has_bf16
 from tests.bench.cases import Case
 from tests.studies import common
 
@@ -18,7 +21,9 @@ Step = dict[str, Any]
 
 def own_settings(case: Case, folder: Path) -> dict[str, Any]:
     """Settings of a run in `folder` that forgets what the case asks for."""
-    return {**case.settings, "model_dir": str(case.folder), "output_dir": str(folder)}
+    # The same arithmetic for all, training among them: what bf16 gives is no merit of forgetting.
+    bf16 = has_bf16(torch.device("cpu"))
+    return {**case.settings, "amp": bf16, "model_dir": str(case.folder), "output_dir": str(folder)}
 
 
 def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: int = RELEASED_EPOCHS) -> list[Step]:
