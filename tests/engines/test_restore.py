@@ -11,9 +11,11 @@ import torch
 from ignite.engine import Events
 
 from scripts.data.joint import SingleLoader
+from scripts.engines.forward import Forward
 from scripts.engines.handlers import EpochSeed, History, Resume, StudentState
 from scripts.engines.restore import KeepBestHead, RestoreTrainer
 from scripts.errors import InputError
+from scripts.frozen.cache import FrozenCache
 from scripts.objectives.supervised import supervised_loss
 from scripts.student.hashing import state_hash
 
@@ -55,6 +57,9 @@ def restoring(bench, folder: Path, *, criterion: Any = None, epochs: int = 4, **
         drift=settings.get("drift", 0.05),
         patience=settings.get("patience", 9),
     )
+    cache = FrozenCache(folder=folder / "frozen", megabytes=settings.get("megabytes", 0))
+    forward = Forward(arithmetic=bench.arithmetic, student=student.network, cache=cache)
+    best.logits = forward.student
     history = History(path=folder / "history.csv", phase="restore")
     resume = Resume(
         path=folder / "restore.pt",
@@ -66,6 +71,7 @@ def restoring(bench, folder: Path, *, criterion: Any = None, epochs: int = 4, **
         student=student,
         optimizer=optimizer,
         loss_function=settings.get("loss", supervised_loss("segmentation")),
+        forward=forward,
         max_epochs=epochs,
         data_loader=loader,
         epoch_length=len(loader),
@@ -74,7 +80,7 @@ def restoring(bench, folder: Path, *, criterion: Any = None, epochs: int = 4, **
     trainer.add_event_handler(Events.STARTED, lambda engine: heads.append(head(student)))
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: heads.append(head(student)))
     return SimpleNamespace(
-        trainer=trainer, student=student, optimizer=optimizer, best=best, history=history, heads=heads
+        trainer=trainer, cache=cache, student=student, optimizer=optimizer, best=best, history=history, heads=heads
     )
 
 
@@ -110,6 +116,20 @@ def test_the_best_head_that_held_the_forgetting_is_put_back(bench, tmp_path: Pat
     assert len(run.heads) == 5 and len({tuple(values) for values in run.heads}) == 5
     assert head(run.student) == run.heads[chosen]
     assert run.best.best == {"progress": measurements[chosen][0], "kept": measurements[chosen][1]}
+
+
+def test_what_lies_before_the_head_is_computed_once_an_image(bench, tmp_path: Path) -> None:
+    """Same measurements and head as by whole forward passes, up to the rounding that goes with a batch's size."""
+    whole, cached = restoring(bench, tmp_path / "whole"), restoring(bench, tmp_path / "cached", megabytes=100)
+    whole.trainer.run()
+    cached.trainer.run()
+    assert whole.cache.report() == {"bytes": 0}
+    images = sum(len(bench.loaders().dataset(name)) for name in ("forget", "retain", "selection"))
+    found = cached.cache.report()["student"]
+    assert 0 < found["computed"] <= images and found["looked_up"] > found["computed"]
+    assert head(cached.student) == pytest.approx(head(whole.student), abs=1e-4)
+    assert cached.best.first == pytest.approx(whole.best.first, abs=1e-4)
+    assert head(cached.student) != head(moved_student(bench))
 
 
 def test_early_stop(bench, tmp_path: Path) -> None:
