@@ -59,6 +59,33 @@ def test_adapter_equals_merged_weight(name):
     base.float()
 
 
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "linear"])
+def test_one_convolution_stands_for_three(name):
+    """W + BA in one pass, and W, A and B one after the other: the same output and gradients."""
+    base, shape = LAYERS[name]
+    torch.manual_seed(0)
+    layer, image = adapted(base).double(), torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    parts = [image, layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight]
+
+    def run():
+        output = layer(image)
+        return output, torch.autograd.grad(output.square().sum(), parts)
+
+    passes = []
+    hook = layer.lora_A[ADAPTER].register_forward_hook(lambda *_: passes.append(1))
+    composed = run()
+    assert not passes
+    # A dropout that is drawn needs A's own pass; this one never drops anything.
+    layer.lora_dropout[ADAPTER] = nn.Dropout(1e-12).train()
+    apart = run()
+    assert passes
+    hook.remove()
+    torch.testing.assert_close(composed, apart)
+    layer.lora_dropout[ADAPTER].eval()
+    torch.testing.assert_close(run(), composed)
+    base.float()
+
+
 def test_a_starts_as_wide_as_that_of_a_convolution_would():
     layer = adapted(nn.ConvTranspose2d(256, 8, 2, stride=2), rank=8)
     bound = 1 / 256**0.5  # four kernel cells over a stride of four: every output pixel sees 256 inputs
