@@ -64,7 +64,9 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such config file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # An overlay is checked against all workflow files: libyaml reads them in a tenth of the time.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable YAML or JSON file ({error})") from error
     if not isinstance(content, dict):

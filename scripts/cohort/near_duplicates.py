@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import imagehash
 import numpy as np
 import torch
 from PIL import Image
@@ -27,6 +26,8 @@ POOLED = 8  # voxels per axis
 def fingerprint(image: torch.Tensor) -> np.ndarray:
     """64 bits of a picture (C, H, W) in 0..1, or the normalised pooled intensities of a volume (C, H, W, D)."""
     if image.ndim == 3:
+        import imagehash  # only `forget` looks for look-alikes, and only where it is asked to
+
         grey = image.float().mean(0).clamp(0, 1).mul(255).byte().cpu().numpy()
         return imagehash.phash(Image.fromarray(grey)).hash.ravel()
     pooled = adaptive_avg_pool3d(image.float().mean(0, keepdim=True), POOLED).flatten().cpu().numpy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from scripts.tasks.task import Task
@@ -39,6 +38,8 @@ class Classification(Task):
 
     def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
         """One-against-rest AUC averaged over the classes at hand, and the sensitivity of each class."""
+        from sklearn.metrics import roc_auc_score  # only evaluation summarises, not every workflow with a task
+
         truth = torch.cat([label.long().flatten() for label in labels])
         scores = torch.cat(list(logits)).float()
         found: dict[str, float] = {}
