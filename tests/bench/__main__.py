@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tests.bench import floor
+from tests.bench import floor, memory
 from tests.bench.cases import WORK, Case, chase, phantom
 from tests.bench.contenders import CONTENDERS, RELEASED_EPOCHS, outcome, result, steps
 from tests.bench.measured import measured
@@ -77,8 +77,8 @@ def summary(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
         f"{name}_over_ours": cost[other] / cost["ours"]
         for name, other in (("retrain", "retrain"), ("released", "released"), ("finetune", "finetune"))
     }
-    memory = rows["ours"]["peak_memory_bytes"]["median"] / rows["finetune"]["peak_memory_bytes"]["median"]
-    return {"contenders": rows, "ratios": ratios, "memory_ours_over_finetune": memory}
+    peaks = {name: row["peak_memory_bytes"]["median"] for name, row in rows.items()}
+    return {"contenders": rows, "ratios": ratios, "memory_ours_over_finetune": peaks["ours"] / peaks["finetune"]}
 
 
 def show(name: str, found: Mapping[str, Any]) -> None:
@@ -144,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\nwritten: {path.relative_to(common.ROOT)}")
         return
     found["floor"]["resnet34_256"] = floor.distance(**RESNET, repeats=2 if arguments.quick else 5)
+    found["memory"] = memory.compared(**RESNET)
     found["floor"]["phantom"] = floor.distance(**PHANTOM_STEP, repeats=9)
     found["levers"] = {"phantom": floor.levers(**PHANTOM_STEP, repeats=5)}
     if not arguments.quick:
@@ -151,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = WORK / "runs" / "scaling"
     shutil.rmtree(folder, ignore_errors=True)
     found["scaling"] = scaling((1, 2) if arguments.quick else (1, 2, 4, 8), repeats=count, folder=folder)
-    for key in ("floor", "levers", "scaling"):
+    for key in ("floor", "levers", "memory", "scaling"):
         print(f"\n{key}: {common.rounded(found[key])}")
     common.save(arguments.out, found)
     print(f"\nwritten: {path.relative_to(common.ROOT)}")

@@ -127,9 +127,37 @@ def classification() -> str:
     return table(["", "model", *SETS, "corrected score", "FF", "CPU s"], rows)
 
 
+def cost() -> str:
+    """Contenders of `make bench`."""
+    rows = []
+    for found in results("speed.json"):
+        for name, case in found["datasets"].items():
+            ours = case["contenders"]["ours"]["cpu_seconds"]["median"]
+            for contender in ("ours", "retrain", "released", "finetune"):
+                row = case["contenders"][contender]
+                cpu = row["cpu_seconds"]
+                values = next(value for key, value in row["outcome"].items() if key in ("dice", "accuracy"))
+                rows.append(
+                    [
+                        name,
+                        contender,
+                        str(row["repeats"]),
+                        f"{cpu['median']:.1f} ({cpu['low']:.1f}-{cpu['high']:.1f})",
+                        f"{cpu['median'] / ours:.2f}",
+                        f"{row['wall_seconds']['median']:.0f}",
+                        f"{row['peak_memory_bytes']['median'] / 1e6:.0f}",
+                        number(row["outcome"]["forgotten_fraction"]),
+                        *(number(values.get(part)) for part in SETS),
+                    ]
+                )
+    head = ["data", "", "repeats", "CPU s (low-high)", "over ours", "wall s", "memory MB", "FF"]
+    return table([*head, *(f"Dice {part}" for part in SETS)], rows)
+
+
 def main() -> None:
     """Print all tables."""
     for title, text in (
+        ("Cost", cost()),
         ("Phantom", phantom()),
         ("CHASE_DB1 teacher, Dice", chase_teacher()),
         ("CHASE_DB1, Dice", chase("dice")),

@@ -1,0 +1,74 @@
+"""Peak memory of a few steps of forgetting and of full fine-tuning, same network and batch, each in its own process.
+
+`python -m tests.bench.memory NETWORK SIZE BATCH CHANNELS ours|finetune` prints bytes above the imports and the model.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.objectives.supervised import supervised_loss
+from scripts.tasks import build_network
+from tests.bench.floor import ForgetStep
+from tests.bench.measured import ROOT, PeakMemory, import_all
+
+STEPS = 3
+WAYS = ("ours", "finetune")
+
+
+def forget_steps(network: str, size: int, batch: int, channels: int) -> None:
+    """Adapter on decoder and head, the rest looked up, AdamW on the adapter."""
+    step = ForgetStep(network=network, size=size, batch=batch, channels=channels)
+    optimizer = torch.optim.AdamW(step.student.trainable())
+    for _ in range(STEPS):
+        logits, taught = step.forward.logits({"retain": step.batch})
+        (logits - taught).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def finetuning_steps(network: str, size: int, batch: int, channels: int) -> None:
+    """Every weight trained, AdamW, in the same precision and memory format."""
+    arithmetic = Arithmetic(device="cpu", amp="auto", channels_last=True)
+    built = build_network(name=network, spatial_dims=2, in_channels=channels, out_channels=1, seed=0)
+    placed = arithmetic.place(built).train()
+    loss, optimizer = supervised_loss("segmentation"), torch.optim.AdamW(placed.parameters())
+    image = torch.randn(batch, channels, size, size)
+    label = (torch.rand(batch, 1, size, size) > 0.5).float()
+    moved = arithmetic.move({"image": image})["image"]
+    for _ in range(STEPS):
+        loss(arithmetic.logits(placed, moved), label).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the peak of one way."""
+    network, size, batch, channels, way = argv
+    import_all()
+    torch.set_num_threads(1)
+    memory = PeakMemory()
+    memory.start()
+    run = forget_steps if way == "ours" else finetuning_steps
+    run(network, int(size), int(batch), int(channels))
+    print(f"\n{memory.above()}")
+
+
+def compared(*, network: str, size: int, batch: int, channels: int = 3) -> dict[str, Any]:
+    """Peak of both ways and their ratio."""
+    peaks = {}
+    for way in WAYS:
+        command = [sys.executable, "-m", "tests.bench.memory", network, str(size), str(batch), str(channels), way]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True)
+        peaks[way] = int(done.stdout.strip().splitlines()[-1])
+    return {"network": network, "size": size, "batch": batch, **peaks, "ratio": peaks["ours"] / peaks["finetune"]}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
