@@ -29,6 +29,20 @@ def bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arithmetic_module, "has_bf16", lambda device: True)
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_auto_takes_bf16_where_it_is_and_says_nothing_where_not(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder, there: bool
+) -> None:
+    monkeypatch.setattr("scripts.engines.arithmetic.has_bf16", lambda device: there)
+    assert Arithmetic(device="cpu", amp="auto").amp is there
+    assert not recwarn.list
+
+
+def test_unknown_amp_is_refused() -> None:
+    with pytest.raises(InputError, match="amp: 'bf16' is unknown; allowed: true, false, auto"):
+        Arithmetic(device="cpu", amp="bf16")
+
+
 @pytest.mark.parametrize("amp", [False, True])
 def test_logits_are_float32(bf16: None, amp: bool) -> None:
     seen: list[torch.dtype] = []
