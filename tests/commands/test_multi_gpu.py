@@ -104,8 +104,7 @@ def assert_same_history(one: Path, two: Path) -> None:
 
 
 def assert_close_tensors(one: Path, two: Path) -> None:
-    """Rounding, grown by AdamW's steps of 3e-3; a loss of the wrong share or another target moves weights by 1e-2."""
-    torch.testing.assert_close(tensors(two), tensors(one), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(tensors(two), tensors(one), rtol=1e-5, atol=1e-5)
 
 
 def assert_same_outputs(one: Path, two: Path) -> None:
