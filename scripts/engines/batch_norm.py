@@ -91,6 +91,7 @@ def synchronise(network: nn.Module) -> nn.Module:
 
 def set_share(network: nn.Module, share: float) -> None:
     """Tell the layers what the coming part weighs in its batch."""
-    for module in network.modules():
+    # One process has no such layers: no walk through the network in every step.
+    for module in network.modules() if processes.size() > 1 else ():
         if isinstance(module, GlobalBatchNorm):
             module.share = share

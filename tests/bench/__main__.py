@@ -9,7 +9,7 @@ import argparse
 import platform
 import shutil
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.bench.measured import measured
 from tests.bench.scaling import scaling
 from tests.studies import common
 
+CASES: dict[str, Callable[[int], Case | None]] = {"phantom": phantom, "chase": chase}
 RESNET = {"network": "flexible_unet_resnet34", "size": 256, "batch": 8}
 PHANTOM_STEP = {"network": "unet_half", "size": 64, "batch": 16, "channels": 1}
 
@@ -73,10 +74,7 @@ def summary(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
             if key in found[0]:
                 rows[name][key] = found[0][key]
     cost = {name: row["cpu_seconds"]["median"] for name, row in rows.items()}
-    ratios = {
-        f"{name}_over_ours": cost[other] / cost["ours"]
-        for name, other in (("retrain", "retrain"), ("released", "released"), ("finetune", "finetune"))
-    }
+    ratios = {f"{name}_over_ours": seconds / cost["ours"] for name, seconds in cost.items() if name != "ours"}
     peaks = {name: row["peak_memory_bytes"]["median"] for name, row in rows.items()}
     return {"contenders": rows, "ratios": ratios, "memory_ours_over_finetune": peaks["ours"] / peaks["finetune"]}
 
@@ -110,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--quick", action="store_true", help="the phantom alone, once, fewer epochs of the released schedule"
     )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--datasets", default="phantom,chase")
+    parser.add_argument("--datasets", nargs="*", choices=tuple(CASES), default=list(CASES))
     parser.add_argument(
         "--no-machine", dest="machine", action="store_false", help="neither floor nor levers nor scaling"
     )
@@ -118,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     count = 1 if arguments.quick else arguments.repeats
-    names = ["phantom"] if arguments.quick else arguments.datasets.split(",")
+    names = ["phantom"] if arguments.quick else arguments.datasets
     found: dict[str, Any] = {
         "cpu": cpu_name(),
         "torch": torch.__version__,
@@ -127,8 +125,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "floor": {},
     }
     path = common.RESULTS / f"{arguments.out}.json"
+    members = {"phantom": 1 if arguments.quick else 3, "chase": 2}
     for name in names:
-        case = phantom(1 if arguments.quick else 3) if name == "phantom" else chase(2)
+        case = CASES[name](members[name])
         if case is None:
             print(f"{name}: no data; UNLEARN_DATA names the folder that holds it")
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,6 @@ def scaling(factors: Sequence[int], *, repeats: int, folder: Path) -> dict[str, 
         rows.append(row)
     found: dict[str, Any] = {"rows": rows}
     for name in ("request", "request_with_look_alikes"):
-        costs = [sorted(row[f"{name}_cpu_seconds"]["values"])[repeats // 2] for row in rows]
+        costs = [statistics.median(row[f"{name}_cpu_seconds"]["values"]) for row in rows]
         found[f"{name}_exponent"] = exponent([row["patients"] for row in rows], costs)
     return found
