@@ -36,9 +36,8 @@ class CohortLoaders:
         cache, cache_dir: see `make_dataset`.
         seed: of order and augmentation.
         views: random draws an image; 0 draws anew each time.
-        retain_images: images of each set of `DRAWN` to draw from; "all", or None for the schedule's own number.
+        retain_images: images of each set of `DRAWN` to draw from; "all" or None for all.
         retain_choice: which of them, see `retain_subset`.
-        schedule: of forgetting.
 
     Raises:
         InputError: `views` is below 0; `retain_images` or `retain_choice` is not allowed.
@@ -57,7 +56,6 @@ class CohortLoaders:
         views: int = 0,
         retain_images: int | str | None = None,
         retain_choice: str = "random",
-        schedule: str = "joint",
     ) -> None:
         if int(views) < 0:
             raise InputError(f"cached_views: {views} is not a number of views; allowed are whole numbers from 0")
@@ -67,7 +65,7 @@ class CohortLoaders:
         self.batch_size = int(batch_size)
         self.cache, self.cache_dir = cache, cache_dir
         self.seed, self.views = int(seed), int(views)
-        self.retain_images = resolved_images(retain_images, schedule=schedule)
+        self.retain_images = resolved_images(retain_images)
         self.retain_choice = checked_choice(retain_choice)
         self._prepared: dict[str, AugmentedDataset] = {}
         self._lazy: dict[str, AugmentedDataset] = {}

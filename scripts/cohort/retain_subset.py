@@ -21,8 +21,6 @@ from scripts.cohort.split import ranked
 from scripts.errors import InputError
 
 CHOICES = ("random", "stratified", "nearest")
-# schedule -> images where `retain_images` is left open; None takes all
-DEFAULTS: dict[str, int | None] = {"joint": None, "released": None}
 POOL = 2  # times the images asked for: half the variance of a random draw is left at most
 QUANTILES = 4
 THUMBNAIL = 8  # pixels per axis
@@ -30,15 +28,13 @@ THUMBNAIL = 8  # pixels per axis
 Look = Callable[[Record], Record]
 
 
-def resolved_images(value: object, *, schedule: str) -> int | None:
-    """How many images `retain_images` stands for under this schedule; None for all.
+def resolved_images(value: object) -> int | None:
+    """How many images `retain_images` stands for; None for all.
 
     Raises:
         InputError: a value that is not allowed.
     """
-    if value is None:
-        return DEFAULTS.get(schedule)
-    if value == "all":
+    if value is None or value == "all":
         return None
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value

@@ -171,16 +171,14 @@ def test_thumbnail_is_the_mean_of_blocks() -> None:
 # ---- values ----
 
 
-@pytest.mark.parametrize("schedule", ["joint", "released"])
-def test_all_unless_a_number_is_given(schedule: str) -> None:
-    assert resolved_images("all", schedule=schedule) is None and resolved_images(7, schedule=schedule) == 7
-    assert resolved_images(None, schedule="released") is None
+def test_all_unless_a_number_is_given() -> None:
+    assert resolved_images("all") is None and resolved_images(None) is None and resolved_images(7) == 7
 
 
 @pytest.mark.parametrize("value", [0, -3, 1.5, True, "ten"])
 def test_numbers_that_are_none(value: Any) -> None:
     with pytest.raises(InputError, match=f"retain_images: '{value}' is not a number of images; allowed are"):
-        resolved_images(value, schedule="joint")
+        resolved_images(value)
 
 
 def test_choices_that_are_none() -> None:
@@ -222,7 +220,7 @@ def test_a_request_opens_as_many_images_whatever_the_size_of_the_training_set(ch
     counts = []
     for patients in (14, 56):
         opened: list[str] = []
-        made = loaders(patients, opened=opened, retain_images=12, retain_choice=choice, schedule=schedule)
+        made = loaders(patients, opened=opened, retain_images=12, retain_choice=choice)
         if schedule == "joint":
             loader: Any = made.joint(forget=2, retain=4, guard=0, steps=5, hard_share=0.5)
         else:
