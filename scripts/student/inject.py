@@ -43,12 +43,13 @@ def lora_config(spec: AdapterSpec) -> LoraConfig:
 
 
 def inject(network: nn.Module, *, spec: AdapterSpec, seed: int) -> AdaptedNetwork:
-    """A copy of `network` with fresh LoRA layers on the targets of `spec`, everything else frozen."""
+    """A copy of `network` with fresh LoRA layers on the targets of `spec`, everything else frozen.
+
+    Weights that nothing trains are one storage with `network`'s; the head, which restoration changes, is its own.
+    """
     from peft import inject_adapter_in_model
 
-    inner = copy.deepcopy(network).eval()
-    for parameter in inner.parameters():
-        parameter.requires_grad_(False)
+    inner = _frozen_copy(network, apart=network.get_submodule(spec.head)).eval()
     # PEFT draws from the global CPU generator and has no other way to be seeded.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -57,3 +58,17 @@ def inject(network: nn.Module, *, spec: AdapterSpec, seed: int) -> AdaptedNetwor
     if adapted != set(spec.targets):
         raise InputError(f"the adapter does not fit: {sorted(adapted ^ set(spec.targets))[0]!r} could not be adapted")
     return AdaptedNetwork(inner)
+
+
+def _frozen_copy(network: nn.Module, *, apart: nn.Module) -> nn.Module:
+    """A copy with parameters of its own over the same storage; only those of `apart` are copied."""
+    own = {id(parameter) for parameter in apart.parameters()}
+    shared = {
+        id(parameter): nn.Parameter(parameter.data, requires_grad=False)
+        for parameter in network.parameters()
+        if id(parameter) not in own
+    }
+    copied = copy.deepcopy(network, shared)
+    for parameter in copied.parameters():
+        parameter.requires_grad_(False)
+    return copied
