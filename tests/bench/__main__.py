@@ -17,7 +17,7 @@ import torch
 
 from tests.bench import floor, memory
 from tests.bench.cases import WORK, Case, chase, phantom
-from tests.bench.contenders import CONTENDERS, RELEASED_EPOCHS, outcome, result, steps
+from tests.bench.contenders import CONTENDERS, RELEASED_EPOCHS, outcome, passes, result, steps
 from tests.bench.measured import measured
 from tests.bench.scaling import scaling
 from tests.studies import common
@@ -98,6 +98,7 @@ def show(name: str, found: Mapping[str, Any]) -> None:
         "ratios",
         {key: round(value, 2) for key, value in found["ratios"].items()},
         f"memory {found['memory_ours_over_finetune']:.2f}",
+        f"bound of retrain_over_ours {found['passes']['bound']:.0f}",
     )
 
 
@@ -135,8 +136,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = WORK / "runs" / name
         shutil.rmtree(folder, ignore_errors=True)
         epochs = 10 if arguments.quick else RELEASED_EPOCHS
+        extra = {"pool_cpu_seconds": pool, "released_epochs_at_most": epochs, "passes": passes(case)}
         for runs in repeats_of(case, count, folder, epochs=epochs):
-            found["datasets"][name] = {**summary(runs), "pool_cpu_seconds": pool, "released_epochs_at_most": epochs}
+            found["datasets"][name] = {**summary(runs), **extra}
             common.save(arguments.out, found)
         show(name, found["datasets"][name])
     if not arguments.machine:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from scripts.cohort.build import build_cohort
+from scripts.data import build_source
 from scripts.engines.arithmetic import has_bf16
 from tests.bench.cases import Case
 from tests.studies import common
@@ -15,6 +17,11 @@ from tests.studies import common
 CONTENDERS = ("retrain", "released", "finetune", "ours")
 RELEASED_EPOCHS = 80
 FINETUNED = 10  # times fewer epochs than the teacher's training, at a tenth of its learning rate
+
+SOURCE = {
+    "name": "dataset_name",
+    **{key: key for key in ("dataset_dir", "datalist", "task", "observer", "phantom_seed", "phantom_patients")},
+}
 
 Step = dict[str, Any]
 
@@ -66,6 +73,25 @@ def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: in
 def recipe(case: Case) -> dict[str, Any]:
     """Epochs and learning rate of the teacher's training."""
     return {**common.overlay("train"), **case.settings}
+
+
+def passes(case: Case) -> dict[str, float]:
+    """Image passes of retraining, and the least that any request needs; one is forward and backward of the network.
+
+    The least: forward passes, a third each, of teacher, references and student on the forget images and of teacher and
+    student on the selection images, by which one knows that the goal is reached; one step over the forget images.
+    `bound` is their quotient: no method is more times cheaper than retraining on this data set.
+    """
+    known = recipe(case)
+    source = build_source(
+        **{name: known[key] for name, key in SOURCE.items()}, download=False, spatial_dims=known["spatial_dims"]
+    )
+    shares = {name: known[name] for name in ("validation_share", "test_share", "folds", "request")}
+    cohort = build_cohort(source, seed=known["split_seed"], forget_ratio=known["forget_ratio"], **shares)
+    forward = len(cohort.forget) * (2 + case.members) + 2 * len(cohort.selection)
+    retraining = known["epochs"] * len(cohort.retain)
+    least = forward / 3 + len(cohort.forget)
+    return {"retraining": retraining, "least_of_a_request": least, "bound": retraining / least}
 
 
 def result(name: str, folder: Path) -> Path:

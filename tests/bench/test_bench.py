@@ -10,7 +10,7 @@ import torch
 from tests.bench import floor
 from tests.bench.__main__ import summary
 from tests.bench.cases import phantom
-from tests.bench.contenders import steps
+from tests.bench.contenders import passes, steps
 from tests.bench.measured import PeakMemory, measured
 from tests.bench.memory import compared
 from tests.bench.scaling import exponent
@@ -64,6 +64,15 @@ def test_contenders_leave_out_what_is_to_be_forgotten(tmp_path: Path) -> None:
     (released,) = steps("released", case, tmp_path, goal=0.9)
     assert released["settings"]["schedule"] == "released" and released["settings"]["stop_at"] == 0.9
     assert [step["workflow"] for step in steps("ours", case, tmp_path, goal=None)] == ["forget", "restore"]
+
+
+def test_bound_counts_the_passes_that_any_request_needs() -> None:
+    """Phantom: 30 epochs of 144 images; 16 to forget, two models and one reference; the selection set twice."""
+    found = passes(phantom(1))
+    case = phantom(3)
+    assert found["retraining"] == 30 * 144
+    assert passes(case)["least_of_a_request"] - found["least_of_a_request"] == pytest.approx(16 * 2 / 3)
+    assert found["bound"] == found["retraining"] / found["least_of_a_request"]
 
 
 def test_memory_is_compared_in_processes_of_their_own() -> None:

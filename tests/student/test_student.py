@@ -124,6 +124,23 @@ def test_gradients_go_to_the_adapter_or_to_the_head_never_to_the_base(build, att
     assert receiving() == adapter
 
 
+def test_what_nothing_trains_is_held_once_and_the_head_is_the_students_own(build, attach):
+    network, sample = build("unet-2d-residual")
+    student = attach(network, sample)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    theirs = {parameter.data_ptr() for parameter in network.parameters()}
+    head, adapter = student.head_parameters(), {id(parameter) for parameter in student.trainable()}
+    apart = {id(parameter) for parameter in head} | adapter
+    rest = [parameter for parameter in student.network.parameters() if id(parameter) not in apart]
+    assert rest and all(parameter.data_ptr() in theirs for parameter in rest)
+    assert not any(parameter.data_ptr() in theirs for parameter in [*head, *student.trainable()])
+    # The teacher's own switches stay as they were: the parameters are other objects.
+    assert not {id(parameter) for parameter in student.network.parameters()} & {id(p) for p in network.parameters()}
+    student.open_head()
+    steps(student, sample, student.head_parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
 def test_adapter_off_comes_back_after_an_error(build, attach, move):
     network, sample = build("unet-2d-transposed")
     student = attach(network, sample)
