@@ -154,10 +154,24 @@ def cost() -> str:
     return table([*head, *(f"Dice {part}" for part in SETS)], rows)
 
 
+def retain_subset() -> str:
+    """Changes against the teacher when retain images are drawn from a fixed part of them."""
+    rows = []
+    for found in results("retain_subset/seed*.json"):
+        for row in found["rows"]:
+            changes = [f"{row[part]:+.3f}" for part in ("retain", "validation", "test")]
+            part = f"{100 * row['share']:.0f} %"
+            rows.append(
+                [str(found["seed"]), part, row["choice"], number(row["ff_true"]), *changes, f"{row['cpu_seconds']:.1f}"]
+            )
+    return table(["seed", "part", "chosen", "FF_true", "Dice retain", "Dice validation", "Dice test", "CPU s"], rows)
+
+
 def main() -> None:
     """Print all tables."""
     for title, text in (
         ("Cost", cost()),
+        ("Phantom, part of the retain images", retain_subset()),
         ("Phantom", phantom()),
         ("CHASE_DB1 teacher, Dice", chase_teacher()),
         ("CHASE_DB1, Dice", chase("dice")),
