@@ -54,6 +54,10 @@ class PairedContrasts:
         original, unlearned, retrained: (J,) corrected scores, pair by pair.
         margin: c, in (0, 1).
 
+    Attributes:
+        sigma: seed standard deviation of one model's score, nats, of O and R together.
+        rho: correlation of O and R within a pair; None without spread.
+
     Raises:
         ValueError: fewer than four pairs, lengths that differ, a value that is not finite, a margin out of range.
     """
@@ -78,8 +82,8 @@ class PairedContrasts:
         self.lower = contrast(u + margin * o - (1 + margin) * r)
         self.difference = contrast(u - r)
         self.forgotten_fraction = (o.mean() - u.mean()) / (o.mean() - r.mean()) if o.mean() != r.mean() else None
-        self.sigma = float((o - r).std(ddof=1))
         covariance = np.cov(o, r)
+        self.sigma = float(np.sqrt((covariance[0, 0] + covariance[1, 1]) / 2))
         scale = np.sqrt(covariance[0, 0] * covariance[1, 1])
         self.rho = float(covariance[0, 1] / scale) if scale > 0 else None
 

@@ -8,10 +8,10 @@ from scripts.verify.contrasts import PairedContrasts
 
 
 def scores(fraction: float, *, seed: int, pairs: int = 8, gap: float = 6.0, rho: float = 0.5) -> dict[str, np.ndarray]:
-    """Gaussian scores with unit seed deviation of a difference; `fraction` of the gap is forgotten."""
+    """Gaussian scores, seed deviation of a model 1, `rho` shared in a pair; `fraction` of the gap is forgotten."""
     rng = np.random.default_rng(seed)
-    shared = rng.normal(size=pairs) * np.sqrt(rho / (2 * (1 - rho)))
-    own = rng.normal(size=(3, pairs)) * np.sqrt(0.5)
+    shared = rng.normal(size=pairs) * np.sqrt(rho)
+    own = rng.normal(size=(3, pairs)) * np.sqrt(1 - rho)
     o, u, r = own + shared
     return {"original": o + gap, "unlearned": u + gap * (1 - fraction), "retrained": r}
 
@@ -25,6 +25,7 @@ def test_statistics_are_those_of_scipy() -> None:
     assert made.upper.t == pytest.approx(stats.ttest_1samp(u - 0.3 * o - 0.7 * r, 0).statistic)
     assert made.lower.t == pytest.approx(stats.ttest_1samp(u + 0.3 * o - 1.3 * r, 0).statistic)
     assert made.rho == pytest.approx(stats.pearsonr(o, r).statistic)
+    assert made.sigma**2 == pytest.approx((o.var(ddof=1) + r.var(ddof=1)) / 2)
     assert made.forgotten_fraction == pytest.approx((o - u).mean() / (o - r).mean())
     for contrast in (made.gap, made.upper, made.lower):
         p = stats.t.sf(contrast.t, 7)
