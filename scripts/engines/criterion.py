@@ -28,10 +28,12 @@ class Criterion(ABC):
         selection: Iterable[dict[str, Any]],
         task: Task,
         arithmetic: Arithmetic,
+        teacher_selection: Rows | None = None,
     ) -> None:
         self.forget, self.selection = list(forget), list(selection)
         self.task, self.arithmetic = task, arithmetic
-        self.teacher_selection = self._rows(teacher, self.selection)
+        # It is known already where fold teachers were calibrated.
+        self.teacher_selection = teacher_selection or self._rows(teacher, self.selection)
 
     def _rows(self, network: nn.Module, batches: Iterable[dict[str, Any]], logits: Logits | None = None) -> Rows:
         return predict(network, batches, task=self.task, arithmetic=self.arithmetic, logits=logits)
@@ -95,7 +97,7 @@ class ReferenceCriterion(Criterion):
     """
 
     def __init__(self, *, reference: FoldReference, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings, teacher_selection=reference.teacher_selection)
         teacher = settings["teacher"]
         self.departures: list[tuple[torch.Tensor, torch.Tensor]] = []
         for batch in self.forget:

@@ -37,7 +37,7 @@ class Forward:
         cache: FrozenCache | None = None,
     ) -> None:
         self.arithmetic, self.network, self.teacher, self._reference = arithmetic, student, teacher, reference
-        # Image by image, and nothing kept: slower than whole batches.
+        # In small blocks, and nothing kept: slower than whole batches.
         self.cache = cache = cache if cache is not None and cache.budget else None
         if cache is not None:
             self._part = FrozenPart(network=student, run=arithmetic.logits, stored=cache.stored("student"))
@@ -61,7 +61,7 @@ class Forward:
                 return student, self.arithmetic.logits(self.teacher, images)
         names = [key for found in keys for key in found or ()]
         student = self._part.logits(images, names)
-        (taught,) = self._taught.rows(names, lambda i: (self._teach(images[i : i + 1])[0],))
+        (taught,) = self._taught.rows(names, lambda positions: (self._teach(images[positions]),))
         return student, taught.to(images.device)
 
     def reference(self, part: Mapping[str, Any]) -> torch.Tensor | None:
@@ -73,16 +73,16 @@ class Forward:
         if keys is None:
             return reference.logits(part)
 
-        def compute(i: int) -> tuple[torch.Tensor]:
-            single = {"image": part["image"][i : i + 1], "patient_id": part["patient_id"][i : i + 1]}
-            return (reference.logits(single)[0],)
+        def compute(positions: list[int]) -> tuple[torch.Tensor]:
+            patients = [part["patient_id"][i] for i in positions]
+            return (reference.logits({"image": part["image"][positions], "patient_id": patients}),)
 
         (found,) = self._referred.rows(keys, compute)
         return found.to(part["image"].device)
 
     @torch.no_grad()
-    def _teach(self, image: torch.Tensor) -> torch.Tensor:
-        return self.arithmetic.logits(self.teacher, image)
+    def _teach(self, images: torch.Tensor) -> torch.Tensor:
+        return self.arithmetic.logits(self.teacher, images)
 
 
 def part_keys(part: Mapping[str, Any]) -> list[str] | None:

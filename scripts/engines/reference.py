@@ -14,7 +14,7 @@ from scripts.cohort import Cohort
 from scripts.cohort.provenance import check_provenance
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import model_path, place_teacher
-from scripts.engines.predict import predict
+from scripts.engines.predict import Rows, predict
 from scripts.errors import InputError
 from scripts.tasks import Task
 
@@ -31,6 +31,7 @@ class FoldReference:
         networks: fold -> its members, frozen networks.
         factors: fold -> k.
         folds: patient -> the fold that left the patient out.
+        teacher_selection: the teacher measured on the selection set, by which the factors were found.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class FoldReference:
         folds: Mapping[str, int],
         task: Task,
         arithmetic: Arithmetic,
+        teacher_selection: Rows | None = None,
     ) -> None:
+        self.teacher_selection = teacher_selection
         self.networks = {fold: FoldMean(members, task=task) for fold, members in networks.items()}
         self.factors = dict(factors)
         self.folds = dict(folds)
@@ -78,10 +81,6 @@ class FoldMean(nn.Module):
         return z.log_softmax(2).logsumexp(0)
 
 
-def _mean_score(network: nn.Module, batches: Iterable[dict], task: Task, arithmetic: Arithmetic) -> float:
-    return predict(network, batches, task=task, arithmetic=arithmetic).mean("score")
-
-
 def load_fold_reference(
     *,
     cohort: Cohort,
@@ -108,15 +107,18 @@ def load_fold_reference(
     networks: dict[int, list[nn.Module]] = {}
     factors: dict[int, float] = {}
     selection = list(selection)
-    own = _mean_score(teacher, selection, task, arithmetic)
+    own = predict(teacher, selection, task=task, arithmetic=arithmetic)
     for fold in sorted(set(folds.values())):
         paths = member_paths(model_dir, fold)
         for path in paths:
             check_provenance(path, cohort)
         networks[fold] = [place_teacher(network=network, path=path, arithmetic=arithmetic) for path in paths]
         mean = FoldMean(networks[fold], task=task)
-        factors[fold] = calibration(own, _mean_score(mean, selection, task, arithmetic))
-    return FoldReference(networks=networks, factors=factors, folds=folds, task=task, arithmetic=arithmetic)
+        held_out = predict(mean, selection, task=task, arithmetic=arithmetic)
+        factors[fold] = calibration(own.mean("score"), held_out.mean("score"))
+    return FoldReference(
+        networks=networks, factors=factors, folds=folds, task=task, arithmetic=arithmetic, teacher_selection=own
+    )
 
 
 def member_paths(model_dir: str | Path, fold: int) -> list[Path]:

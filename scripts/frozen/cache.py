@@ -50,11 +50,14 @@ class FrozenCache:
         return {"bytes": self.bytes, **counts}
 
 
+BLOCK = 4  # images computed together
+
+
 class Stored:
     """Tensors by key, computed where they are missing.
 
-    Each image is computed by itself. In a batch the last bits of an output depend on the batch's size: a run that is
-    resumed with an empty store would go on from other values.
+    They are computed in blocks of one size, the last one filled up with an image again. The last bits of an output
+    depend on the batch's size: a run that is resumed with an empty store would go on from other values.
     """
 
     def __init__(self, *, folder: Path, allow: Callable[[int], bool]) -> None:
@@ -68,22 +71,30 @@ class Stored:
         """Bytes in use."""
         return self._store.bytes if self._store is not None else 0
 
-    def rows(self, keys: Sequence[str], compute: Callable[[int], Tensors]) -> Tensors:
+    def rows(self, keys: Sequence[str], compute: Callable[[list[int]], Tensors]) -> Tensors:
         """The tensors of each key, stacked: one (len(keys), ...) on the CPU for each tensor that `compute` gives.
 
         Args:
             keys: one an image; equal keys stand for equal images.
-            compute: position in `keys` -> tensors without batch axis, on any device.
+            compute: `BLOCK` positions in `keys` -> tensors (BLOCK, ...), on any device.
         """
         fresh: dict[str, Tensors] = {}
+        missing: dict[str, int] = {}
         for position, key in enumerate(keys):
-            if key in fresh or (self._store is not None and key in self._store):
+            if key in missing or (self._store is not None and key in self._store):
                 self.looked_up += 1
-                continue
+            else:
+                missing[key] = position
+        names = list(missing)
+        for start in range(0, len(names), BLOCK):
+            block = names[start : start + BLOCK]
+            filled = [missing[key] for key in block] + [missing[block[-1]]] * (BLOCK - len(block))
             # Rows of one batch are stacked: those just computed and those from disk lie on the CPU.
-            fresh[key] = tuple(tensor.cpu() for tensor in compute(position))
-            self.computed += 1
-            self._keep(key, fresh[key])
+            computed = [tensor.cpu() for tensor in compute(filled)]
+            for row, key in enumerate(block):
+                fresh[key] = tuple(tensor[row] for tensor in computed)
+                self._keep(key, fresh[key])
+        self.computed += len(names)
         single = [fresh[key] if key in fresh else self._store.get(key) for key in keys]  # type: ignore[union-attr]
         return tuple(torch.stack(slot) for slot in zip(*single, strict=True))
 

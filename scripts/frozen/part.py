@@ -46,20 +46,20 @@ class FrozenPart:
                 self._constants = find_constants(self.network, images[:1], run=self.run, worth=self.worth)
         if not self.names:
             return self.run(self.network, images)
-        rows = self.stored.rows(keys, lambda position: self._compute(images[position : position + 1]))
+        rows = self.stored.rows(keys, lambda positions: self._compute(images[positions]))
         with looked_up(self.network, self._values([row.to(images.device) for row in rows], images)):
             return self.run(self.network, images)
 
     @torch.no_grad()
-    def _compute(self, image: torch.Tensor) -> Tensors:
-        """The needed outputs for one image, without batch axis."""
+    def _compute(self, images: torch.Tensor) -> Tensors:
+        """The needed outputs for some images."""
         outputs: dict[str, Tensors] = {}
 
         def note(name: str, output: Any) -> None:
             # A copy: an activation in place may overwrite it. Its channels come first or last as the network works.
             self._last[name] = [channels_last(tensor) for tensor in flat(output) or ()]
             outputs[name] = tuple(
-                (tensor[0].movedim(0, -1) if last else tensor[0]).clone()
+                (tensor.movedim(1, -1) if last else tensor).clone()
                 for tensor, last in zip(flat(output) or (), self._last[name], strict=True)
             )
             if len(outputs) == len(hooks):
@@ -72,8 +72,8 @@ class FrozenPart:
             for name in self.names
         ]
         try:
-            with _own_draws(image.device), suppress(_Captured):
-                self.run(self.network, image)
+            with _own_draws(images.device), suppress(_Captured):
+                self.run(self.network, images)
         finally:
             for hook in hooks:
                 hook.remove()

@@ -12,6 +12,7 @@ from torch import nn
 
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers
+from scripts.student.frozen_norm import freeze_norms
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -57,6 +58,7 @@ def inject(network: nn.Module, *, spec: AdapterSpec, seed: int) -> AdaptedNetwor
     adapted = {name for name, _ in lora_layers(inner)}
     if adapted != set(spec.targets):
         raise InputError(f"the adapter does not fit: {sorted(adapted ^ set(spec.targets))[0]!r} could not be adapted")
+    freeze_norms(inner)
     return AdaptedNetwork(inner)
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers, replace_module, swapped
+from scripts.student.frozen_norm import unfreeze_norms
 from scripts.student.hashing import architecture_hash, state_hash
 from scripts.student.inject import AdapterSpec, inject
 from scripts.student.scope import head_name, resolve_scope
@@ -235,6 +236,7 @@ class Student:
         for name, layer in lora_layers(network):
             fold(layer)
             replace_module(network, name, layer.get_base_layer())
+        unfreeze_norms(network)
         for parameter in network.parameters():
             parameter.requires_grad_(False)
             parameter.grad = None

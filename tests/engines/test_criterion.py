@@ -125,6 +125,8 @@ def test_classes_are_suppressed_by_accuracy() -> None:
 class Constant:
     """A reference that predicts the given logits for every image."""
 
+    teacher_selection = None
+
     def __init__(self, *logits: float) -> None:
         self.values = torch.tensor(logits)
 

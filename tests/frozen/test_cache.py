@@ -11,15 +11,29 @@ import pytest
 import torch
 
 from scripts.errors import InputError
-from scripts.frozen.cache import FrozenCache
+from scripts.frozen.cache import BLOCK, FrozenCache
 from scripts.frozen.store import CHUNK, MARGIN
 
 SHAPE = (2, 3)
 ROW = 2 * 3 * 4 + 5 * 2  # bytes
 
 
-def compute(position: int) -> tuple[torch.Tensor, ...]:
-    return torch.full(SHAPE, float(position)), torch.full((5,), float(-position), dtype=torch.bfloat16)
+def compute(positions: list[int]) -> tuple[torch.Tensor, ...]:
+    values = torch.tensor(positions, dtype=torch.float32)
+    return values.view(-1, 1, 1).expand(-1, *SHAPE), -values.view(-1, 1).expand(-1, 5).to(torch.bfloat16)
+
+
+def test_blocks_have_one_size_so_that_no_image_depends_on_how_many_are_missing(tmp_path: Path) -> None:
+    asked: list[list[int]] = []
+
+    def noted(positions: list[int]) -> tuple[torch.Tensor, ...]:
+        asked.append(positions)
+        return compute(positions)
+
+    stored = FrozenCache(folder=tmp_path, megabytes=1).stored("teacher")
+    stored.rows(["a"], noted)
+    stored.rows([*"abcdef"], noted)
+    assert asked == [[0] * BLOCK, [1, 2, 3, 4], [5] * BLOCK] and stored.computed == 6
 
 
 def test_each_key_is_computed_once(tmp_path: Path) -> None:
@@ -28,7 +42,7 @@ def test_each_key_is_computed_once(tmp_path: Path) -> None:
     first = stored.rows(["a", "b", "a"], compute)
     assert [tensor.shape for tensor in first] == [(3, *SHAPE), (3, 5)]
     assert first[0][:, 0, 0].tolist() == [0.0, 1.0, 0.0] and first[1].dtype == torch.bfloat16
-    again = stored.rows(["b", "c"], lambda position: compute(position + 10))
+    again = stored.rows(["b", "c"], lambda positions: compute([position + 10 for position in positions]))
     assert again[0][:, 0, 0].tolist() == [1.0, 11.0] and again[1][:, 0].tolist() == [-1.0, -11.0]
     assert cache.report() == {"bytes": CHUNK * ROW, "teacher": {"computed": 3, "looked_up": 2}}
 
