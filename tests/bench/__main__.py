@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 from tests.bench import floor, memory
-from tests.bench.cases import WORK, Case, chase, phantom
-from tests.bench.contenders import CONTENDERS, RELEASED_EPOCHS, outcome, passes, result, steps
+from tests.bench.cases import WORK, Case, chase, isic, phantom
+from tests.bench.contenders import CONTENDERS, outcome, passes, result, steps
 from tests.bench.measured import measured
 from tests.bench.scaling import scaling
 from tests.studies import common
 
-CASES: dict[str, Callable[[int], Case | None]] = {"phantom": phantom, "chase": chase}
+CASES: dict[str, Callable[[int], Case | None]] = {"phantom": phantom, "chase": chase, "isic": isic}
 RESNET = {"network": "flexible_unet_resnet34", "size": 256, "batch": 8}
 PHANTOM_STEP = {"network": "unet_half", "size": 64, "batch": 16, "channels": 1}
 
@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "floor": {},
     }
     path = common.RESULTS / f"{arguments.out}.json"
-    members = {"phantom": 1 if arguments.quick else 3, "chase": 2}
+    members = {"phantom": 1 if arguments.quick else 3, "chase": 2, "isic": 3}
     for name in names:
         case = CASES[name](members[name])
         if case is None:
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         pool = case.prepare()
         folder = WORK / "runs" / name
         shutil.rmtree(folder, ignore_errors=True)
-        epochs = 10 if arguments.quick else RELEASED_EPOCHS
+        epochs = 10 if arguments.quick else case.released_epochs
         extra = {"pool_cpu_seconds": pool, "released_epochs_at_most": epochs, "passes": passes(case)}
         for runs in repeats_of(case, count, folder, epochs=epochs):
             found["datasets"][name] = {**summary(runs), **extra}

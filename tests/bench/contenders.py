@@ -15,7 +15,6 @@ from tests.bench.cases import Case
 from tests.studies import common
 
 CONTENDERS = ("retrain", "released", "finetune", "ours")
-RELEASED_EPOCHS = 80
 FINETUNED = 10  # times fewer epochs than the teacher's training, at a tenth of its learning rate
 
 SOURCE = {
@@ -33,7 +32,7 @@ def own_settings(case: Case, folder: Path) -> dict[str, Any]:
     return {**case.settings, "amp": bf16, "model_dir": str(case.folder), "output_dir": str(folder)}
 
 
-def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: int = RELEASED_EPOCHS) -> list[Step]:
+def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: int = 80) -> list[Step]:
     """The workflows of a contender, which leaves its model at `result(...)`.
 
     Args:
