@@ -22,16 +22,29 @@ class Contrast:
 
     Attributes:
         mean: nats.
+        sd: of one pair, nats.
         t: `mean / (sd / sqrt(J))`; NaN where all values are the same, which decides nothing.
     """
 
     mean: float
+    sd: float
     t: float
     degrees: int
 
     def above(self, level: float) -> bool:
         """Whether the contrast lies above zero at this one-sided level."""
         return bool(self.t > stats.t.ppf(1 - level, self.degrees))
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Two-sided interval of the mean, nats.
+
+        Raises:
+            ValueError: no spread.
+        """
+        if not np.isfinite(self.t):
+            raise ValueError("pairs: all differ by the same; models of different seeds are needed")
+        half = float(stats.t.ppf((1 + level) / 2, self.degrees)) * self.sd / float(np.sqrt(self.degrees + 1))
+        return self.mean - half, self.mean + half
 
     def below(self, level: float) -> bool:
         """Whether the contrast lies below zero at this one-sided level."""
@@ -44,7 +57,7 @@ def contrast(values: NDArray[np.float64]) -> Contrast:
     # Models that differ by their seeds never agree to the last bit: no spread means that they were not independent.
     spread = deviation > 1e-12 * max(1.0, float(np.abs(values).max()))
     t = float(values.mean() / (deviation / np.sqrt(len(values)))) if spread else float("nan")
-    return Contrast(mean=float(values.mean()), t=t, degrees=len(values) - 1)
+    return Contrast(mean=float(values.mean()), sd=deviation, t=t, degrees=len(values) - 1)
 
 
 class PairedContrasts:

@@ -43,9 +43,14 @@ def pairs_needed(
     *, effect: float, rho: float, wanted: float = 0.8, budget: int = 256, margin: float = MARGIN, draws: int = 4000
 ) -> int | None:
     """The smallest number of pairs with that power; None where more than `budget` would be needed."""
-    low, high = LEAST_PAIRS - 1, budget
-    if power(effect=effect, rho=rho, pairs=high, margin=margin, draws=draws) < wanted:
+    if not effect > 0:
         return None
+    low, high = LEAST_PAIRS - 1, min(LEAST_PAIRS, budget)
+    # Upwards by doubling: a draw of many pairs costs most.
+    while power(effect=effect, rho=rho, pairs=high, margin=margin, draws=draws) < wanted:
+        if high >= budget:
+            return None
+        low, high = high, min(2 * high, budget)
     while high - low > 1:
         middle = (low + high) // 2
         if power(effect=effect, rho=rho, pairs=middle, margin=margin, draws=draws) >= wanted:

@@ -1,0 +1,64 @@
+"""The figures behind a verdict, as plain JSON: no ids, no image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scripts.verify.contrasts import Contrast, PairedContrasts
+from scripts.verify.pattern import Pattern
+from scripts.verify.plan import DRAWS, PairPlan, detectable_gap
+from scripts.verify.power import power
+from scripts.verify.scores import RequestScores
+
+RATES_FROM, PATIENTS_FROM = 20, 5  # patients for rate claims, and for a label without them
+
+
+def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan: PairPlan) -> dict[str, Any]:
+    """Gap, contrasts, pattern, power and what the evidence may be called."""
+    # Power depends on the gap over the spread of O - R; in units of one of two independent models: times sqrt 2.
+    effect = found.gap.mean / found.gap.sd * np.sqrt(2)
+    return {
+        "pairs": found.pairs,
+        "patients": scores.patient_count,
+        "claims": claims(scores.patient_count),
+        "margin": found.margin,
+        "gap": _contrast(found.gap),
+        "sigma": found.sigma,
+        "rho": found.rho,
+        "gap_over_sigma": found.gap.mean / found.sigma,
+        "contrasts": {"upper": _contrast(found.upper), "lower": _contrast(found.lower)},
+        "difference": _contrast(found.difference),
+        "forgotten_fraction": found.forgotten_fraction,
+        "forgotten_fraction_uncorrected": _uncorrected(scores),
+        "pattern": {"value": _finite(shape.value), "upper": _finite(shape.upper), "allowed": found.margin**2},
+        "power": power(effect=effect, rho=0.0, pairs=found.pairs, margin=found.margin, draws=DRAWS),
+        "detectable_gap": detectable_gap(spread=found.gap.sd, pairs=found.pairs, margin=found.margin),
+        "pairs_needed": plan.pairs,
+        "budget": plan.budget,
+        "means": {name: scores.means(name).tolist() for name in scores.models},
+    }
+
+
+def claims(patients: int) -> str:
+    """What so many patients allow to be said."""
+    if patients >= RATES_FROM:
+        return f"{patients} patients"
+    if patients >= PATIENTS_FROM:
+        return f"{patients} patients, no rate claims"
+    return "1 patient" if patients == 1 else f"{patients} patients, each judged by itself"
+
+
+def _contrast(found: Contrast) -> dict[str, Any]:
+    interval = found.interval(0.95) if np.isfinite(found.t) else None
+    return {"mean": found.mean, "sd": found.sd, "t": _finite(found.t), "interval": interval}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _uncorrected(scores: RequestScores) -> float | None:
+    o, u, r = (scores.means(name, corrected=False).mean() for name in ("original", "unlearned", "retrained"))
+    return float((o - u) / (o - r)) if o != r else None
