@@ -108,7 +108,7 @@ def _outcome(
     found: PairedContrasts,
     checks: tuple[Check, ...],
     exchangeable: Check | None,
-    plan: PairPlan | None,
+    plan: PairPlan,
     relevant: float,
 ) -> tuple[str, str]:
     if exchangeable is not None and not exchangeable.met:
