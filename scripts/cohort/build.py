@@ -43,8 +43,18 @@ def request_name(cohort: Cohort) -> str:
 
 
 def training_records(cohort: Cohort, *, fold: int = -1) -> tuple[Record, ...]:
-    """The retain records without those of `fold`: with nothing to forget, the whole training set."""
-    return tuple(record for record in cohort.retain if fold < 0 or cohort.fold_of(record) != fold)
+    """The training set without the patients of `fold`, the forget records among it: see `left_out`."""
+    return cohort.training(fold)
 
 
-__all__ = ["build_cohort", "request_name", "training_records", "with_near_duplicates"]
+def left_out(cohort: Cohort, *, fold: int = -1) -> list[int]:
+    """Positions in `training_records` of what is to be forgotten.
+
+    A retrained model that leaves them out of its batches is paired with the original of its seed: initial weights,
+    order, random transforms and number of steps are the same.
+    """
+    forget = {record["image_id"] for record in cohort.forget}
+    return [position for position, record in enumerate(cohort.training(fold)) if record["image_id"] in forget]
+
+
+__all__ = ["build_cohort", "left_out", "request_name", "training_records", "with_near_duplicates"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,10 @@ class EpochLoader(DataLoader):
 
     Args:
         divided: each of several processes takes its part of every batch; else all take the whole.
+        without: indices that no batch holds; order, draws and number of batches are those of the whole dataset.
+
+    Raises:
+        InputError: batch_size below 1; nothing is left.
     """
 
     def __init__(
@@ -150,10 +154,16 @@ class EpochLoader(DataLoader):
         shuffle: bool = False,
         drop_last: bool = False,
         divided: bool = False,
+        without: Collection[int] = (),
     ) -> None:
         require_positive(batch_size=batch_size)
+        if len(set(without)) >= len(dataset) > 0:  # type: ignore[arg-type]
+            raise InputError("training set: no image is left; allowed are requests that leave some")
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
-        self._batches = DividedBatches(sampler, batch_size=batch_size, drop_last=drop_last) if divided else None
+        own = divided or without
+        self._batches = (
+            DividedBatches(sampler, batch_size=batch_size, drop_last=drop_last, without=without) if own else None
+        )
         plain: dict[str, Any] = {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
         # a generator of its own: DataLoader would otherwise draw a seed from the global one at each epoch
         super().__init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,27 +44,41 @@ def part_of(batch: Mapping[str, Any]) -> Part:
 
 
 class DividedBatches(Sampler[list[int]]):
-    """Batches of the indices of `order`; of each the part of this process."""
+    """Batches of the indices of `order`; of each the part of this process.
 
-    def __init__(self, order: Sequence[int] | Sampler[int], *, batch_size: int, drop_last: bool = False) -> None:
+    Args:
+        without: indices that are taken out of the batches that would hold them. The other images of an epoch stay
+            where they were, and the number of batches too: a batch that loses all gets the epoch's first other image.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[int] | Sampler[int],
+        *,
+        batch_size: int,
+        drop_last: bool = False,
+        without: Collection[int] = (),
+    ) -> None:
         self.order, self.batch_size, self.drop_last = order, batch_size, drop_last
+        self.without = frozenset(without)
 
     def __len__(self) -> int:
-        return len(self.totals())
-
-    def totals(self) -> list[int]:
-        """The size of each batch over all processes."""
         whole, rest = divmod(len(self.order), self.batch_size)  # type: ignore[arg-type]
-        return [self.batch_size] * whole + ([rest] if rest and not self.drop_last else [])
+        return whole + bool(rest and not self.drop_last)
+
+    def batches(self) -> list[list[int]]:
+        """The batches over all processes."""
+        order = list(self.order)
+        kept = [index for index in order if index not in self.without]
+        found = [order[number * self.batch_size :][: self.batch_size] for number in range(len(self))]
+        return [[index for index in batch if index not in self.without] or kept[:1] for batch in found]
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = list(self.order)
-        for number, total in enumerate(self.totals()):
-            batch = order[number * self.batch_size :][:total]
-            part = own_part(total)
+        for batch in self.batches():
+            part = own_part(len(batch))
             yield batch[part.start : part.stop] or batch[:1]
 
     def mark(self, batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The loaded batches, each with its `part`."""
-        for batch, total in zip(batches, self.totals(), strict=True):
-            yield {**batch, "part": own_part(total)}
+        for batch, whole in zip(batches, self.batches(), strict=True):
+            yield {**batch, "part": own_part(len(whole))}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.cohort.build import build_cohort, request_name, training_records
+from scripts.cohort.build import build_cohort, left_out, request_name, training_records
 from scripts.errors import InputError
 
 HEADER = "request_id,level,id,requested_on,ground\n"
@@ -48,4 +48,9 @@ def test_a_model_is_trained_on_retain_without_its_fold(source, request_file) -> 
     out = [everything - part for part in parts]
     assert set().union(*out) == everything and sum(map(len, out)) == len(everything) and all(out)
     asked = build_cohort(source, request=request_file, folds=3)
-    assert "p02" not in {record["patient_id"] for record in training_records(asked)}
+    assert training_records(asked) == training_records(whole)
+    left = left_out(asked)
+    assert left and {training_records(asked)[position]["patient_id"] for position in left} == {"p02"}
+    kept = [record for position, record in enumerate(training_records(asked)) if position not in left]
+    assert {record["image_id"] for record in kept} == {record["image_id"] for record in asked.retain}
+    assert left_out(whole) == []

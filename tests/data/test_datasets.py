@@ -158,3 +158,42 @@ def test_a_view_says_whether_it_comes_again() -> None:
     items = [{"image": torch.zeros(1, 4, 4)}]
     assert AugmentedDataset(items)[0]["view"] == "plain"
     assert AugmentedDataset(items, [RandGaussianNoised("image")])[0]["view"] == ""
+
+
+def test_a_retrained_model_sees_what_the_original_saw_without_the_forgotten(source) -> None:
+    """Same batches, same random transforms, same number of steps; what is left out is never opened."""
+    opened: list[str] = []
+
+    class Noted(Transform):
+        def __call__(self, item):
+            opened.append(item["image_id"])
+            return item
+
+    records = source.records()
+    transform = Compose([Noted(), *preprocessing(source, image_size=16).transforms])
+    noise = [RandGaussianNoised(keys="image", prob=1.0)]
+    dataset = make_dataset(records, transform, random=noise, lazy=True)
+    gone = {1, 4, 5}
+    whole = EpochLoader(dataset, batch_size=4, shuffle=True, seed=3)
+    rest = EpochLoader(dataset, batch_size=4, shuffle=True, seed=3, without=gone)
+    names = {records[index]["image_id"] for index in gone}
+    for epoch in range(4):
+        rest.set_epoch(epoch)
+        opened.clear()
+        found = list(rest)
+        assert not names & set(opened)
+        whole.set_epoch(epoch)
+        expected = list(whole)
+        assert len(found) == len(expected) == len(rest) > 1
+        for one, other in zip(found, expected, strict=True):
+            kept = [row for row, name in enumerate(other["image_id"]) if name not in names]
+            assert one["image_id"] == [other["image_id"][row] for row in kept]
+            assert torch.equal(one["image"], other["image"][kept])
+
+
+def test_a_batch_that_loses_all_still_is_a_step(source) -> None:
+    dataset = make_dataset(source.records()[:4], preprocessing(source, image_size=16))
+    loader = EpochLoader(dataset, batch_size=2, without={0, 1})
+    assert [len(batch["image_id"]) for batch in loader] == [1, 2] and len(loader) == 2
+    with pytest.raises(InputError, match="no image is left"):
+        EpochLoader(dataset, batch_size=2, without=range(4))
