@@ -47,13 +47,17 @@ class FitScale:
 
 
 class SaveStudent:
-    """Write the adapter and the merged plain network, and note the trial in the run's state."""
+    """Write the adapter and the merged plain network, and note the trial in the run's state.
 
-    def __init__(self, *, folder: RunFolder, student: Student, phase: str, goal: str = "") -> None:
+    Args:
+        recipe: by which the student was made: references must have been made by the same.
+    """
+
+    def __init__(self, *, folder: RunFolder, student: Student, phase: str, goal: str = "", recipe: str = "") -> None:
         self.folder = folder
         self.student = student
         self.phase = phase
-        self.goal = goal
+        self.goal, self.recipe = goal, recipe
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self)
@@ -64,8 +68,8 @@ class SaveStudent:
     def _write(self, engine: Engine) -> None:
         save_student(self.folder, self.student)
         numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
-        goal = {"goal": self.goal} if self.goal else {}
-        self.folder.note(state="trial", **goal, **{self.phase: {"rounds": engine.state.epoch, **numbers}})
+        said = {name: value for name, value in (("goal", self.goal), ("recipe", self.recipe)) if value}
+        self.folder.note(state="trial", **said, **{self.phase: {"rounds": engine.state.epoch, **numbers}})
         self.folder.write_manifest()
 
 

@@ -1,0 +1,137 @@
+"""One model of a pool: the workflows that make it, where it lies, and whether it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import InputError
+from scripts.files import write_json
+
+BACKENDS = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One workflow with its settings."""
+
+    workflow: str
+    run_id: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model to be made.
+
+    Attributes:
+        kind: original, retrained or unlearned.
+        key: digest of all that the model follows from.
+        folder: its own.
+        weights: path of the weights that the last step leaves.
+    """
+
+    kind: str
+    key: str
+    folder: Path
+    weights: Path
+    steps: tuple[Step, ...]
+
+    @property
+    def record(self) -> Path:
+        """Written when the model is whole."""
+        return self.folder / "done.json"
+
+    def done(self) -> bool:
+        """Whether the model is there.
+
+        Raises:
+            InputError: another key, or weights that are not those that were written.
+        """
+        if not self.record.is_file():
+            return False
+        try:
+            found = json.loads(self.record.read_text(encoding="utf-8"))
+            key, digest = found["key"], found["weights"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.record}: not a readable record; remove {self.folder} to train it again") from error
+        if key != self.key:
+            raise InputError(f"{self.record}: is of another model; remove {self.folder} to train it again")
+        if not self.weights.is_file() or file_digest(self.weights) != digest:
+            raise InputError(f"{self.weights}: is not what was trained; remove {self.folder} to train it again")
+        return True
+
+    def seconds(self) -> float | None:
+        """Wall seconds that it took; None while it is not there."""
+        if not self.record.is_file():
+            return None
+        return float(json.loads(self.record.read_text(encoding="utf-8"))["seconds"])
+
+    def run(self) -> None:
+        """Make the model, from where an interrupted run stopped."""
+        from scripts.chain import run_workflow
+
+        if self.done():
+            return
+        start = time.perf_counter()
+        for step in self.steps:
+            run_workflow([step.workflow], run_id=step.run_id, overrides=step.settings)
+        seconds = time.perf_counter() - start
+        write_json(self.record, {"key": self.key, "weights": file_digest(self.weights), "seconds": round(seconds, 3)})
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of plain JSON content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def run_jobs(jobs: Sequence[Job], *, workers: int = 1, backend: str = "local") -> None:
+    """Make all models that are missing, `workers` side by side; the first error ends the run.
+
+    Args:
+        backend: "local" processes, or "ray", which may span several machines that share the folders.
+
+    Raises:
+        InputError: an unknown backend; Ray is not installed.
+    """
+    missing = [job for job in jobs if not job.done()]
+    if backend == "ray":
+        _run_on_ray(missing)
+    elif backend != "local":
+        raise InputError(f"reference_backend: '{backend}' is not one of {', '.join(BACKENDS)}")
+    elif workers <= 1 or len(missing) <= 1:
+        for job in missing:
+            job.run()
+    else:
+        # Fresh processes: a forked one would share the locks and threads of torch.
+        with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
+            for future in [pool.submit(_run, job) for job in missing]:
+                future.result()
+
+
+def _run(job: Job) -> None:
+    job.run()
+
+
+def _run_on_ray(jobs: Sequence[Job]) -> None:
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(
+            "reference_backend: 'ray' is not installed (pip install ray); 'local' needs nothing"
+        ) from error
+    if not ray.is_initialized():
+        ray.init(ignore_reinit_error=True)
+    ray.get([ray.remote(_run).remote(job) for job in jobs])

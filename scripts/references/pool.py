@@ -1,0 +1,207 @@
+"""Makes a pool of pairs for one request: a pilot, a plan within the budget, the rest, and the scores of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.chain import command_line_settings
+from scripts.cohort import Cohort
+from scripts.errors import InputError, require_positive
+from scripts.files import write_json
+from scripts.record.run_folder import RunFolder
+from scripts.references.jobs import Job, digest, file_digest, run_jobs
+from scripts.references.pairs import Pairs
+from scripts.references.scoring import Scoring
+from scripts.verify.contrasts import LEAST_PAIRS
+from scripts.verify.plan import PairPlan, plan_pairs
+from scripts.verify.scores import patient_means
+
+SCORES = "scores.json"
+KINDS = ("original", "unlearned", "retrained")
+
+
+class ReferencePool:
+    """`run references`: writes `private/scores.json` and `release/references.json`.
+
+    Args:
+        config_dir: folder of the workflow files.
+        reference_dir: of the pool; it may serve many requests, and its models were trained on patients' data.
+        cohort: with the forget set.
+        folder: of the run whose student is to be judged.
+        teacher: path of the delivered model's original.
+        fold_dir: folder of the fold teachers that unlearning looks at.
+        pairs: number of pairs; 0 plans it from the pilot.
+        pilot_pairs: of the pilot.
+        budget_pairs: pairs at most.
+        budget_minutes: wall time at most for what is still to be trained; 0 sets no limit.
+        first_seed: of the first pair; other than that of the teacher and of the fold teachers.
+        workers, backend: see `run_jobs`.
+        settings: of all workflows; None takes the command line's.
+    """
+
+    def __init__(
+        self,
+        *,
+        config_dir: str | Path,
+        reference_dir: str | Path,
+        request: str,
+        cohort: Cohort,
+        folder: RunFolder,
+        scoring: Scoring,
+        teacher: str | Path,
+        fold_dir: str | Path,
+        pairs: int = 0,
+        pilot_pairs: int = LEAST_PAIRS,
+        budget_pairs: int = 12,
+        budget_minutes: float = 0.0,
+        first_seed: int = 1000,
+        workers: int = 1,
+        backend: str = "local",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        require_positive(reference_workers=workers, reference_budget=budget_pairs)
+        if int(pilot_pairs) < LEAST_PAIRS or 0 < int(pairs) < LEAST_PAIRS:
+            few = min(int(pilot_pairs), int(pairs) or int(pilot_pairs))
+            raise InputError(f"reference_pairs, reference_pilot: {few} pairs are too few; at least {LEAST_PAIRS}")
+        if not request:
+            raise InputError("request: references are made for a request file; give --request FILE")
+        self.folder, self.scoring, self.cohort = folder, scoring, cohort
+        self.teacher = Path(teacher)
+        self.pair_count, self.pilot_pairs = int(pairs), int(pilot_pairs)
+        self.budget_pairs, self.budget_minutes = int(budget_pairs), float(budget_minutes)
+        self.workers, self.backend = int(workers), backend
+        self.pairs = Pairs(
+            config_dir=config_dir,
+            folder=reference_dir,
+            settings=command_line_settings() if settings is None else settings,
+            request=request,
+            data_key=digest([record["image_id"] for record in cohort.training()]),
+            forget_key=digest([record["image_id"] for record in cohort.forget]),
+            fold_dir=fold_dir,
+            first_seed=first_seed,
+        )
+
+    def run(self) -> None:
+        """Train, plan, train, score.
+
+        Raises:
+            InputError: the run has no student; a model of the pool was changed or could not be made.
+        """
+        self.folder.refuse_reverted()
+        if not self.folder.student.is_file():
+            raise InputError(f"{self.folder.student}: no student; run forget first, with the same output_dir")
+        count = self.pair_count or self.pilot_pairs
+        twins = [job for pair in range(count) for job in (self.pairs.original(pair), self.pairs.retrained(pair))]
+        print(f"references: {count} pairs to begin with; {self._cost(twins)}", flush=True)
+        run_jobs(twins, workers=self.workers, backend=self.backend)
+        plan = None if self.pair_count else self._plan(count)
+        if plan is not None:
+            count = max(count, plan.pairs or 0) if plan.affordable else count
+        jobs = [job for pair in range(count) for job in self._triple(pair)]
+        print(f"references: {self._told(plan, count)}; {self._cost(jobs)}", flush=True)
+        run_jobs([job for job in jobs if job.kind != "unlearned"], workers=self.workers, backend=self.backend)
+        run_jobs([job for job in jobs if job.kind == "unlearned"], workers=self.workers, backend=self.backend)
+        self._write(jobs, plan)
+        print(f"references: {count} pairs scored")
+
+    def _triple(self, pair: int) -> tuple[Job, Job, Job]:
+        return self.pairs.original(pair), self.pairs.unlearned(pair), self.pairs.retrained(pair)
+
+    def _plan(self, count: int) -> PairPlan:
+        """From the corrected scores of the pilot."""
+        scores = {
+            kind: [self._corrected(getattr(self.pairs, kind)(pair).weights) for pair in range(count)]
+            for kind in ("original", "retrained")
+        }
+        try:
+            return plan_pairs(**scores, budget=self._budget(count))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise InputError(f"references: {error}") from error
+
+    def _corrected(self, path: Path) -> float:
+        found, images = self.scoring.model(path), self.scoring.images()
+        means = {
+            name: patient_means(*_arrays(found[name]["score"], images[name]["patients"])).mean()
+            for name in ("forget", "validation")
+        }
+        return float(means["forget"] - means["validation"])
+
+    def _budget(self, count: int) -> int:
+        """Pairs that the budget of time allows, from what a model took so far."""
+        if not self.budget_minutes:
+            return self.budget_pairs
+        known = [self.pairs.original(pair).seconds() for pair in range(count)]
+        each = sum(seconds or 0.0 for seconds in known) / len(known)
+        # A pair costs two trainings, and unlearning less than one.
+        within = int(self.budget_minutes * 60 * self.workers / max(3 * each, 1e-9))
+        return max(count, min(self.budget_pairs, within))
+
+    def _cost(self, jobs: Sequence[Job]) -> str:
+        missing = [job for job in jobs if not job.done()]
+        if not missing:
+            return "all models are there"
+        known = [seconds for job in jobs if (seconds := job.seconds()) is not None]
+        if not known:
+            return f"{len(missing)} of {len(jobs)} models to be made; what one takes is known after the first"
+        minutes = len(missing) * sum(known) / len(known) / 60 / self.workers
+        return f"{len(missing)} of {len(jobs)} models to be made, about {minutes:.1f} minutes"
+
+    @staticmethod
+    def _told(plan: PairPlan | None, count: int) -> str:
+        if plan is None:
+            return f"{count} pairs as asked for"
+        found = f"gap {plan.gap:.3f}, {plan.effect:.1f} times the spread within pairs"
+        if plan.affordable:
+            return f"{found}: {count} pairs planned"
+        needed = f"about {plan.pairs}" if plan.pairs else "more than 256"
+        return f"{found}: {needed} pairs would be needed, the budget is {plan.budget}; the pilot alone is scored"
+
+    def _write(self, jobs: Sequence[Job], plan: PairPlan | None) -> None:
+        if any(not job.done() for job in jobs):
+            raise InputError("references: a model is missing; run references again")
+        content = {
+            "sets": self.scoring.images(),
+            "delivered": self.scoring.model(self.folder.student),
+            "teacher": self.scoring.model(self.teacher),
+            "digests": {"delivered": file_digest(self.folder.student), "teacher": file_digest(self.teacher)},
+            "recipes": sorted({_recipe(job.folder) for job in jobs if job.kind == "unlearned"}),
+            "budget": self.budget_pairs if plan is None else plan.budget,
+            "models": {
+                kind: [
+                    {"digest": file_digest(job.weights), "values": self.scoring.model(job.weights)}
+                    for job in jobs
+                    if job.kind == kind
+                ]
+                for kind in KINDS
+            },
+            "training": _training(next(job for job in jobs if job.kind == "original").weights),
+        }
+        write_json(self.folder.private / SCORES, content)
+        planned = None if plan is None else {**vars(plan), "affordable": plan.affordable}
+        seconds = {kind: [round(job.seconds() or 0.0, 1) for job in jobs if job.kind == kind] for kind in KINDS}
+        write_json(
+            self.folder.release / "references.json", {"pairs": len(jobs) // 3, "plan": planned, "seconds": seconds}
+        )
+        self.folder.write_manifest()
+
+
+def _arrays(values: Sequence[float], patients: Sequence[str]) -> tuple[Any, Any]:
+    import numpy as np
+
+    names = {patient: number for number, patient in enumerate(sorted(set(patients)))}
+    return np.asarray(values, dtype=float), np.array([names[patient] for patient in patients])
+
+
+def _training(weights: Path) -> dict[str, Any]:
+    """What is recorded beside the weights, without the seed."""
+    path = weights.with_suffix(".json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _recipe(folder: Path) -> str:
+    """The recipe that an unlearned model was made by."""
+    path = folder / "private" / "state.json"
+    return str(json.loads(path.read_text(encoding="utf-8")).get("recipe", "")) if path.is_file() else ""
