@@ -54,6 +54,7 @@ class RunFolder:
     metrics = property(lambda self: self.release / "metrics.json")
     history = property(lambda self: self.release / "history.csv")
     tensorboard = property(lambda self: self.release / "tensorboard")
+    verdict = property(lambda self: self.release / "verdict.json")
     timing = property(lambda self: self.release / "timing.json")
     state_file = property(lambda self: self.private / "state.json")
     manifest = property(lambda self: self.private / "manifest.json")

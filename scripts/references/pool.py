@@ -168,6 +168,7 @@ class ReferencePool:
             "teacher": self.scoring.model(self.teacher),
             "digests": {"delivered": file_digest(self.folder.student), "teacher": file_digest(self.teacher)},
             "recipes": sorted({_recipe(job.folder) for job in jobs if job.kind == "unlearned"}),
+            "seeds": [self.pairs.first_seed + pair for pair in range(len(jobs) // len(KINDS))],
             "budget": self.budget_pairs if plan is None else plan.budget,
             "models": {
                 kind: [
@@ -183,7 +184,8 @@ class ReferencePool:
         planned = None if plan is None else {**vars(plan), "affordable": plan.affordable}
         seconds = {kind: [round(job.seconds() or 0.0, 1) for job in jobs if job.kind == kind] for kind in KINDS}
         write_json(
-            self.folder.release / "references.json", {"pairs": len(jobs) // 3, "plan": planned, "seconds": seconds}
+            self.folder.release / "references.json",
+            {"pairs": len(jobs) // len(KINDS), "plan": planned, "seconds": seconds},
         )
         self.folder.write_manifest()
 

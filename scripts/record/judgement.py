@@ -1,0 +1,218 @@
+"""`run verify`: from the scores of a pool to `release/verdict.json` and an exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.cohort.provenance import SPLIT, provenance_path
+from scripts.errors import InputError
+from scripts.files import write_json
+from scripts.record.run_folder import RunFolder
+from scripts.verify.contrasts import MARGIN
+from scripts.verify.noninferiority import noninferiority
+from scripts.verify.scores import ModelScores, RequestScores, patient_means
+from scripts.verify.verdict import Check, Verdict, decide
+
+WORDING = {
+    "PASS": "No detectable difference from models that never saw the data.",
+    "FAIL-under": "The model still knows the data that it was to forget.",
+    "FAIL-over": "The model departs from models that never saw the data: it marks what was forgotten.",
+    "INCONCLUSIVE": "The evidence does not decide.",
+    "NO-MEASURABLE-INFLUENCE": "The data had no measurable influence on the model, so that none can have been removed.",
+}
+_MET = {True: "met", False: "not met", None: "not made"}
+ERROR_RATES = ("false_negative_rate", "empty_mask")  # the dangerous direction in a clinic
+NOT_TESTED = (
+    "other copies of the data and of the model: backups, exports, models trained from this one",
+    "attacks with access to the training process or to intermediate checkpoints",
+    "scores of images that are not in the data set but show the same patients",
+)
+
+
+class Judgement:
+    """Reads `private/scores.json`, decides, and writes the verdict.
+
+    Args:
+        folder: of the run whose student is judged.
+        teacher: path of the delivered model's original.
+        relevant: gap, nats, below which the data left no trace.
+        clinical_margin: loss of the key metric against the retrained models that is accepted.
+        key_metric: of the task.
+    """
+
+    def __init__(
+        self, *, folder: RunFolder, teacher: str | Path, relevant: float, clinical_margin: float, key_metric: str
+    ) -> None:
+        for name, value in (("relevant_gap", relevant), ("clinical_margin", clinical_margin)):
+            if not value > 0:
+                raise InputError(f"{name}: {value} is not a number above 0")
+        self.folder, self.teacher = folder, Path(teacher)
+        self.relevant, self.clinical_margin, self.key_metric = float(relevant), float(clinical_margin), key_metric
+        self.verdict: Verdict | None = None
+
+    def run(self) -> None:
+        """Decide, write, say; ends with the verdict's exit code unless it is 0.
+
+        Raises:
+            InputError: no scores, or scores of another student than the run's.
+            SystemExit: 3 FAIL, 4 INCONCLUSIVE, 5 NO-MEASURABLE-INFLUENCE.
+        """
+        self.folder.refuse_reverted()
+        pool = self._read()
+        verdict = self.verdict = self._decide(pool)
+        write_json(self.folder.verdict, self._content(verdict, pool))
+        self.folder.note(verdict=verdict.outcome)
+        self.folder.write_manifest()
+        print(f"{verdict.outcome}: {verdict.reason}")
+        for check in verdict.checks:
+            print(f"  {_MET[check.met]:8} {check.name}: {check.detail}")
+        print(f"verdict: {self.folder.verdict}")
+        if verdict.exit_code:
+            raise SystemExit(verdict.exit_code)
+
+    def _read(self) -> dict[str, Any]:
+        path = self.folder.private / "scores.json"
+        if not path.is_file():
+            raise InputError(f"{path}: no scores; run references first, with the same output_dir")
+        try:
+            pool = json.loads(path.read_text(encoding="utf-8"))
+            digests = pool["digests"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not readable; run references again") from error
+        for name, file in (("delivered", self.folder.student), ("teacher", self.teacher)):
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digests[name]:
+                raise InputError(f"{file}: is not the model that was scored; run references again")
+        return pool
+
+    def _decide(self, pool: Mapping[str, Any]) -> Verdict:
+        try:
+            scores = request_scores(pool)
+            checks = self._clinical(pool)
+        except (ValueError, KeyError, TypeError) as error:
+            return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
+        return decide(
+            scores,
+            checks=checks,
+            exchangeable=self._exchangeable(pool),
+            budget=int(pool["budget"]),
+            relevant=self.relevant,
+        )
+
+    def _exchangeable(self, pool: Mapping[str, Any]) -> Check:
+        """Whether teacher and student were made as originals and unlearned models of the pool were."""
+        name = "made alike"
+        path = provenance_path(self.teacher)
+        if not path.is_file() or not pool["training"]:
+            return Check(name, False, "no record of the teacher's training lies beside it")
+        own, others = json.loads(path.read_text(encoding="utf-8")), pool["training"]
+        pairs = [("data_set", own.get("data_set"), others.get("data_set"))]
+        pairs += [(key, own.get("split", {}).get(key), others.get("split", {}).get(key)) for key in SPLIT]
+        trained, theirs = own.get("training", {}), others.get("training", {})
+        pairs += [(key, trained.get(key), theirs.get(key)) for key in sorted({*trained, *theirs} - {"seed"})]
+        for key, mine, other in pairs:
+            if mine != other:
+                return Check(name, False, f"the teacher was trained with {key} {mine!r}, the references with {other!r}")
+        if trained.get("seed") in pool.get("seeds", ()):
+            return Check(name, False, "the teacher has the seed of a reference")
+        if pool["recipes"] != [self.folder.read_state().get("recipe", "")]:
+            return Check(name, False, "the student was unlearned with other settings than the references")
+        return Check(name, True, "same training, same recipe, seeds of their own")
+
+    def _clinical(self, pool: Mapping[str, Any]) -> list[Check]:
+        """Non-inferiority to the retrained models on validation and test images, by patient."""
+        found = []
+        for name in ("validation", "test"):
+            if name not in pool["sets"]:
+                continue
+            patients = np.array(numbers(pool["sets"][name]["patients"]))
+            for measure, higher in ((self.key_metric, True), *((rate, False) for rate in ERROR_RATES)):
+                if measure not in pool["delivered"][name]:
+                    continue
+                models = {
+                    kind: [by_patient(model["values"][name][measure], patients) for model in pool["models"][kind]]
+                    for kind in ("unlearned", "retrained")
+                }
+                shown = noninferiority(
+                    unlearned=models["unlearned"],
+                    retrained=models["retrained"],
+                    delivered=by_patient(pool["delivered"][name][measure], patients),
+                    margin=self.clinical_margin,
+                    higher_is_better=higher,
+                )
+                found.append(
+                    Check(
+                        f"{measure} on {name}",
+                        shown.shown,
+                        f"{shown.difference:+.3f}, bound {shown.bound:+.3f}; delivered {shown.delivered:+.3f},"
+                        f" bound {shown.delivered_bound:+.3f}; allowed -{self.clinical_margin:g}",
+                    )
+                )
+        if not found:
+            raise ValueError("clinical guard: no held-out image was measured")
+        return found
+
+    def _content(self, verdict: Verdict, pool: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "outcome": verdict.outcome,
+            "exit_code": verdict.exit_code,
+            "wording": WORDING[verdict.outcome],
+            "reason": verdict.reason,
+            "goal": "unlearn",
+            "checks": [vars(check) for check in verdict.checks],
+            "evidence": dict(verdict.evidence),
+            "margin": MARGIN,
+            "relevant_gap": self.relevant,
+            "clinical_margin": self.clinical_margin,
+            "procedure_qualified": None,
+            "not_tested": list(NOT_TESTED),
+            "models": dict(pool["digests"]),
+        }
+
+
+def request_scores(pool: Mapping[str, Any]) -> RequestScores:
+    """The scores of `private/scores.json`, images and patients by number.
+
+    Raises:
+        ValueError: as `RequestScores`.
+    """
+    sets = pool["sets"]
+
+    def scores(values: Mapping[str, Any]) -> ModelScores:
+        return ModelScores.of(*([_number(v) for v in values[name]["score"]] for name in ("forget", "validation")))
+
+    models = {kind: [scores(model["values"]) for model in found] for kind, found in pool["models"].items()}
+    return RequestScores(
+        patients=numbers(sets["forget"]["patients"]),
+        validation_patients=numbers(sets["validation"]["patients"]),
+        delivered=scores(pool["delivered"]),
+        **models,
+    )
+
+
+def numbers(names: Sequence[str]) -> list[int]:
+    """Each name's place in their sorted order: patients without their ids."""
+    place = {name: number for number, name in enumerate(sorted(set(names)))}
+    return [place[name] for name in names]
+
+
+def by_patient(values: Sequence[float | None], patients: np.ndarray) -> np.ndarray:
+    """Mean of each patient's images, those without a value left out.
+
+    Raises:
+        ValueError: a patient without any value.
+    """
+    array = np.array([_number(value) for value in values])
+    kept = ~np.isnan(array)
+    if set(patients[kept]) != set(patients):
+        raise ValueError("clinical guard: a patient has no value")
+    return patient_means(array[kept], patients[kept])
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
