@@ -1,0 +1,197 @@
+"""From the scores of a pool to a verdict on disk and an exit code."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scripts.errors import InputError, Refused
+from scripts.files import write_json
+from scripts.record.judgement import Judgement
+from scripts.record.run_folder import RunFolder
+from tests.verify.simulated import simulated
+
+PATIENTS = ["secret-a", "secret-b", "secret-c", "secret-d"]
+TRAINING = {
+    "data_set": "phantom",
+    "fold": -1,
+    "split": {"seed": 0, "validation_share": 0.2, "test_share": 0.2, "guard_share": 0.0, "folds": 5},
+    "training": {"epochs": 30, "seed": 1000},
+}
+
+
+def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
+    """`private/scores.json` of simulated scores; the unlearned models' Dice is changed by `dice`."""
+    rng = np.random.default_rng(0)
+
+    def values(model: Any, change: float = 0.0) -> dict[str, Any]:
+        held_out = (0.8 + 0.01 * rng.standard_normal(30) + change).tolist()
+        rate = [0.1] * 30
+        return {
+            "forget": {"score": model.forget.tolist()},
+            "validation": {"score": model.validation.tolist(), "dice": held_out, "false_negative_rate": rate},
+        }
+
+    images = {"images": [f"image-{i}" for i in range(16)], "patients": [PATIENTS[i // 4] for i in range(16)]}
+    held = {"images": [f"held-{i}" for i in range(30)], "patients": [f"secret-held-{i:02d}" for i in range(30)]}
+    return {
+        "sets": {"forget": images, "validation": held},
+        "delivered": values(scores.delivered, dice),
+        "teacher": values(scores.models["original"][0]),
+        "budget": 12,
+        "seeds": [1000 + pair for pair in range(8)],
+        "recipes": ["Recipe(steps=180)"],
+        "models": {
+            kind: [{"values": values(model, dice if kind == "unlearned" else 0.0)} for model in models]
+            for kind, models in scores.models.items()
+        },
+        "training": TRAINING,
+    }
+
+
+@pytest.fixture
+def passing() -> dict[str, Any]:
+    from scripts.verify.verdict import decide
+
+    found = (scores for scores in map(lambda seed: simulated(seed=seed), range(20)) if decide(scores).outcome == "PASS")
+    return pool_of(next(found))
+
+
+class Run:
+    """A run folder with a student, a teacher beside its record, and the scores of a pool."""
+
+    def __init__(self, root: Path, pool: dict[str, Any]) -> None:
+        self.folder = RunFolder(output_dir=root / "run", log=False)
+        self.teacher = root / "models" / "model.pt"
+        self.teacher.parent.mkdir(exist_ok=True)
+        self.teacher.write_bytes(b"teacher")
+        self.folder.student.write_bytes(b"student")
+        self.record({})
+        self.folder.note(state="trial", recipe="Recipe(steps=180)")
+        self.write(pool)
+
+    def record(self, changes: dict[str, Any]) -> None:
+        training = {**TRAINING["training"], "seed": 7, **changes}
+        write_json(self.teacher.with_suffix(".json"), {**TRAINING, "training": training})
+
+    def write(self, pool: dict[str, Any]) -> None:
+        files = {"delivered": self.folder.student, "teacher": self.teacher}
+        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+        write_json(self.folder.private / "scores.json", {**pool, "digests": digests})
+
+    def judge(self, **settings: Any) -> tuple[int, dict[str, Any]]:
+        values = {"relevant": 0.1, "clinical_margin": 0.02, "key_metric": "dice", **settings}
+        judgement = Judgement(folder=self.folder, teacher=self.teacher, **values)
+        try:
+            judgement.run()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, json.loads(self.folder.verdict.read_text())
+
+
+def test_a_pass_is_written_and_ends_well(tmp_path: Path, passing: dict[str, Any], capsys) -> None:
+    run = Run(tmp_path, passing)
+    code, verdict = run.judge()
+    assert code == 0 and verdict["outcome"] == "PASS" and verdict["exit_code"] == 0
+    assert all(check["met"] for check in verdict["checks"])
+    assert {"dice on validation", "false_negative_rate on validation", "made alike", "pattern"} <= {
+        check["name"] for check in verdict["checks"]
+    }
+    assert run.folder.read_state()["verdict"] == "PASS"
+    printed = capsys.readouterr().out
+    for path in run.folder.release.rglob("*"):
+        assert b"secret" not in path.read_bytes() and b"image-" not in path.read_bytes()
+    assert "secret" not in printed and "PASS: no detectable difference" in printed
+
+
+@pytest.mark.parametrize(("kept", "outcome"), [(1.0, "FAIL-under"), (-1.0, "FAIL-over")])
+def test_a_failure_has_its_exit_code(tmp_path: Path, kept: float, outcome: str) -> None:
+    code, verdict = Run(tmp_path, pool_of(simulated(seed=2, kept=kept))).judge()
+    assert code == 3 and verdict["outcome"] == outcome
+
+
+def test_no_influence_has_its_own(tmp_path: Path) -> None:
+    code, verdict = Run(tmp_path, pool_of(simulated(seed=1, gap=0.0, effect=50.0))).judge()
+    assert code == 5 and verdict["outcome"] == "NO-MEASURABLE-INFLUENCE"
+
+
+def test_harm_to_others_is_no_pass(tmp_path: Path, passing: dict[str, Any]) -> None:
+    worse = copy.deepcopy(passing)
+    for model in worse["models"]["unlearned"]:
+        model["values"]["validation"]["dice"] = [value - 0.05 for value in model["values"]["validation"]["dice"]]
+    code, verdict = Run(tmp_path, worse).judge()
+    assert code == 4 and "dice on validation" in verdict["reason"]
+
+
+def damaged(pool: dict[str, Any], how: str) -> dict[str, Any]:
+    pool = copy.deepcopy(pool)
+    models = pool["models"]
+    if how == "nan":
+        models["retrained"][2]["values"]["forget"]["score"][5] = None
+    elif how == "missing reference":
+        models["retrained"].pop()
+    elif how == "three pairs":
+        pool["models"] = {kind: found[:3] for kind, found in models.items()}
+    elif how == "no held-out images":
+        del pool["sets"]["validation"]
+    elif how == "measure lost":
+        del models["retrained"][0]["values"]["validation"]["dice"]
+    elif how == "exchanged":
+        models["original"], models["retrained"] = models["retrained"], models["original"]
+    return pool
+
+
+@pytest.mark.parametrize(
+    "how", ["nan", "missing reference", "three pairs", "no held-out images", "measure lost", "exchanged"]
+)
+def test_whatever_is_lacking_is_never_a_pass(tmp_path: Path, passing: dict[str, Any], how: str) -> None:
+    code, verdict = Run(tmp_path, damaged(passing, how)).judge()
+    assert verdict["outcome"] != "PASS" and code == verdict["exit_code"] != 0
+    if how != "exchanged":
+        assert code == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"epochs": 60}, "epochs 60, the references with 30"), ({"seed": 1003}, "has the seed of a reference")],
+)
+def test_a_teacher_made_otherwise_is_inconclusive(tmp_path: Path, passing, changes, reason: str) -> None:
+    run = Run(tmp_path, passing)
+    run.record(changes)
+    code, verdict = run.judge()
+    assert code == 4 and reason in verdict["reason"]
+
+
+def test_a_student_of_another_recipe_is_inconclusive(tmp_path: Path, passing: dict[str, Any]) -> None:
+    run = Run(tmp_path, passing)
+    run.folder.note(recipe="Recipe(steps=40)")
+    code, verdict = run.judge()
+    assert code == 4 and "unlearned with other settings" in verdict["reason"]
+    run.teacher.with_suffix(".json").unlink()
+    assert "no record of the teacher's training" in run.judge()[1]["reason"]
+
+
+def test_errors_name_the_file(tmp_path: Path, passing: dict[str, Any]) -> None:
+    run = Run(tmp_path, passing)
+    with pytest.raises(InputError, match="clinical_margin: 0 is not a number above 0"):
+        run.judge(clinical_margin=0)
+    run.folder.student.write_bytes(b"another student")
+    with pytest.raises(InputError, match="student.pt: is not the model that was scored"):
+        run.judge()
+    (run.folder.private / "scores.json").write_text("{")
+    with pytest.raises(InputError, match="scores.json: not readable"):
+        run.judge()
+    (run.folder.private / "scores.json").unlink()
+    with pytest.raises(InputError, match="no scores; run references first"):
+        run.judge()
+    run.folder.note(state="reverted")
+    with pytest.raises(Refused, match="was reverted"):
+        run.judge()
+    assert not run.folder.verdict.exists()
