@@ -1,0 +1,52 @@
+"""`python -m scripts.record check DIR` and `python -m scripts.record keys DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from scripts.errors import DONE, FAIL, InputError
+from scripts.record.check import check_release
+from scripts.record.keys import PUBLIC, HospitalKeys
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0 all holds, 2 bad input, 3 something does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.record", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="whether a release folder is what was certified; offline")
+    check.add_argument("folder", help="release/ of a committed run")
+    check.add_argument("--public-key", default="", help="the hospital's signing.pub.pem, got from elsewhere")
+    check.add_argument("--anchor", default="", help="the anchor that the hospital keeps elsewhere")
+    keys = commands.add_parser("keys", help="make the hospital's keys in a new folder")
+    keys.add_argument("folder")
+    given = parser.parse_args(argv)
+    try:
+        if given.command == "keys":
+            made = HospitalKeys.create(given.folder)
+            print(f"keys: {given.folder}; give {PUBLIC} to auditors; key {made.key_id}")
+            return DONE
+        return _check(given.folder, given.public_key, given.anchor)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _check(folder: str, public_key: str, anchor: str) -> int:
+    broken = 0
+    for name, errors in check_release(folder, public_key=public_key, anchor=anchor):
+        print(f"{name}: {'holds' if not errors else '; '.join(errors)}")
+        broken += len(errors)
+    for option, value, found in (
+        ("--public-key", public_key, "a recomputation with another key"),
+        ("--anchor", anchor, "a ledger that was cut or put back"),
+    ):
+        if not value:
+            print(f"not checked: {found} is found with {option} only")
+    print("FAIL" if broken else "holds")
+    return FAIL if broken else DONE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

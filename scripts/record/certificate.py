@@ -1,0 +1,122 @@
+"""The certificate of a committed run: what was asked, what was done, by which evidence, and what remains."""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import InputError
+from scripts.record.keys import HospitalKeys, canonical, signed_by
+
+VERSION = "1"
+# What signs or lists the others cannot be listed among them.
+APART = ("certificate.json", "ledger.jsonl", "ledger_head.json")
+WORDING = {
+    "unlearn": "The released model was unlearned: {verdict}.",
+    "suppress": "The released model was made to suppress the data; it was not unlearned: {verdict}.",
+}
+LAW = {
+    "gdpr": ["Art. 17 (erasure)", "Art. 12(3) (one month)", "Art. 5(2) (accountability)", "Art. 19 (recipients)"],
+    "edpb": ["Opinion 28/2024 (attacks, residual risk)", "2025 coordinated action on erasure (backups)"],
+    "uk": ["ICO guidance on erasure"],
+    "us": ["FTC orders of disgorgement (lineage of models)"],
+}
+
+
+def due_date(requested_on: str) -> str:
+    """One month after the request, GDPR Art. 12(3); the last day of a shorter month.
+
+    Raises:
+        InputError: not an ISO date.
+    """
+    try:
+        asked = date.fromisoformat(requested_on)
+    except ValueError as error:
+        raise InputError(f"requested_on: '{requested_on}' is not a date like 2026-01-31") from error
+    year, month = (asked.year + asked.month // 12, asked.month % 12 + 1)
+    return date(year, month, min(asked.day, calendar.monthrange(year, month)[1])).isoformat()
+
+
+def file_hashes(release: Path) -> dict[str, str]:
+    """Relative path -> SHA-256 of every file in `release/`, those that are about the others apart."""
+    return {
+        path.relative_to(release).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(release.rglob("*"))
+        if path.is_file() and path.relative_to(release).as_posix() not in APART
+    }
+
+
+def build_certificate(
+    *,
+    keys: HospitalKeys,
+    request: Mapping[str, Any],
+    goal: str,
+    verdict: Mapping[str, Any] | None,
+    override_reason: str,
+    models: Mapping[str, str],
+    data_hash: str,
+    config_hash: str,
+    code_version: str,
+    files: Mapping[str, str],
+    destroyed: Sequence[str],
+    not_destroyed: Sequence[str],
+    derived: Sequence[str],
+) -> dict[str, Any]:
+    """The signed certificate.
+
+    Args:
+        request: digest, level, hidden ids (`units`), requested_on, ground.
+        verdict: content of verdict.json; None where there is none, with `override_reason`.
+        models: SHA-256 of the weights before and after.
+        files: of `release/`.
+        destroyed, not_destroyed: files of the run, by their place in it.
+        derived: what else was made from the data, which the hospital has to look after.
+    """
+    outcome = verdict["outcome"] if verdict else "no verdict"
+    body: dict[str, Any] = {
+        "version": VERSION,
+        "state": "committed",
+        "goal": goal,
+        "statement": WORDING[goal].format(verdict=verdict["wording"] if verdict else "no verdict was given"),
+        "request": {**request, "due_on": due_date(request["requested_on"])},
+        "verdict": outcome,
+        "override_reason": override_reason,
+        "evidence": dict(verdict) if verdict else None,
+        "models": dict(models),
+        "data_hash": data_hash,
+        "config_hash": config_hash,
+        "code_version": code_version,
+        "files": dict(files),
+        "destroyed": list(destroyed),
+        "not_destroyed": list(not_destroyed),
+        "derived": list(derived),
+        "not_tested": list(verdict["not_tested"]) if verdict else ["everything"],
+        "law": LAW,
+        "key_id": keys.key_id,
+        "public_key": keys.public_pem,
+    }
+    return {**body, "signature": keys.sign(canonical(body))}
+
+
+def certificate_errors(certificate: Mapping[str, Any], release: Path, *, public_pem: str | None = None) -> list[str]:
+    """What does not hold: the signature, whose it is, a file that was changed, added or removed."""
+    body = {key: value for key, value in certificate.items() if key != "signature"}
+    own = str(certificate.get("public_key", ""))
+    found = []
+    if not signed_by(own, canonical(body), str(certificate.get("signature", ""))):
+        found.append("the certificate's signature does not hold")
+    if public_pem is not None and own != public_pem:
+        found.append("the certificate is signed with another key")
+    stated, there = certificate.get("files", {}), file_hashes(release)
+    for name in sorted({*stated, *there}):
+        if name not in there:
+            found.append(f"{name} is missing")
+        elif name not in stated:
+            found.append(f"{name} is not in the certificate")
+        elif stated[name] != there[name]:
+            found.append(f"{name} was changed")
+    return found

@@ -1,0 +1,1 @@
+"""What leaves the hospital: the commit of a run, and the export of its model."""

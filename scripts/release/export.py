@@ -1,0 +1,53 @@
+"""`run export`: the committed model in the forms that others load."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from scripts.errors import Refused
+from scripts.files import atomic_path
+from scripts.record.run_folder import RunFolder
+
+TOLERANCE = 1e-5
+
+
+class Export:
+    """Write `model.pt`, the plain state dict, and `model.ts`, TorchScript, into `export/` of the run.
+
+    Args:
+        folder: of a committed run.
+        network: with the released weights, in eval mode.
+        sample: an input of the usual size.
+    """
+
+    def __init__(self, *, folder: RunFolder, network: nn.Module, sample: torch.Tensor) -> None:
+        if folder.read_state().get("state") != "committed":
+            raise Refused(f"output_dir: {folder.root} is not committed; run commit first")
+        self.folder, self.network, self.sample = folder, network, sample
+
+    @torch.no_grad()
+    def run(self) -> None:
+        """Export, and compare what was written with the network.
+
+        Raises:
+            RuntimeError: the TorchScript answers otherwise.
+        """
+        target = Path(self.folder.root) / "export"
+        target.mkdir(exist_ok=True)
+        network = self.network.eval()
+        # Weights in the usual memory format: whoever loads them decides about another.
+        network, sample = network.to(memory_format=torch.contiguous_format), self.sample.contiguous()
+        script = torch.jit.trace(network, sample, check_trace=False)
+        expected = network(sample)
+        with atomic_path(target / "model.ts") as temporary:
+            torch.jit.save(script, str(temporary))
+            found = torch.jit.load(str(temporary))(sample)
+            if not torch.allclose(found, expected, atol=TOLERANCE):
+                raise RuntimeError("the TorchScript does not answer as the network does")
+        with atomic_path(target / "model.pt") as temporary:
+            shutil.copyfile(self.folder.student, temporary)
+        print(f"exported: {target / 'model.pt'} (plain weights), {target / 'model.ts'} (TorchScript)")

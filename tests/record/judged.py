@@ -1,0 +1,92 @@
+"""A run that can be judged: a student, a teacher beside its record, and the scores of a simulated pool."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.files import write_json
+from scripts.record.judgement import Judgement
+from scripts.record.run_folder import RunFolder
+from scripts.verify.verdict import decide
+from tests.verify.simulated import simulated
+
+PATIENTS = ["secret-a", "secret-b", "secret-c", "secret-d"]
+TRAINING = {
+    "data_set": "phantom",
+    "fold": -1,
+    "split": {"seed": 0, "validation_share": 0.2, "test_share": 0.2, "guard_share": 0.0, "folds": 5},
+    "training": {"epochs": 30, "seed": 1000},
+}
+
+
+def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
+    """`private/scores.json` of simulated scores; the unlearned models' Dice is changed by `dice`."""
+    rng = np.random.default_rng(0)
+
+    def values(model: Any, change: float = 0.0) -> dict[str, Any]:
+        held_out = (0.8 + 0.01 * rng.standard_normal(30) + change).tolist()
+        rate = [0.1] * 30
+        return {
+            "forget": {"score": model.forget.tolist()},
+            "validation": {"score": model.validation.tolist(), "dice": held_out, "false_negative_rate": rate},
+        }
+
+    images = {"images": [f"image-{i}" for i in range(16)], "patients": [PATIENTS[i // 4] for i in range(16)]}
+    held = {"images": [f"held-{i}" for i in range(30)], "patients": [f"secret-held-{i:02d}" for i in range(30)]}
+    return {
+        "sets": {"forget": images, "validation": held},
+        "delivered": values(scores.delivered, dice),
+        "teacher": values(scores.models["original"][0]),
+        "budget": 12,
+        "seeds": [1000 + pair for pair in range(8)],
+        "recipes": ["Recipe(steps=180)"],
+        "models": {
+            kind: [{"values": values(model, dice if kind == "unlearned" else 0.0)} for model in models]
+            for kind, models in scores.models.items()
+        },
+        "training": TRAINING,
+    }
+
+
+def passing_pool() -> dict[str, Any]:
+    """A pool that gives a PASS."""
+    found = (scores for scores in map(lambda seed: simulated(seed=seed), range(20)) if decide(scores).outcome == "PASS")
+    return pool_of(next(found))
+
+
+class Run:
+    """A run folder with a student, a teacher beside its record, and the scores of a pool."""
+
+    def __init__(self, root: Path, pool: dict[str, Any]) -> None:
+        self.folder = RunFolder(output_dir=root / "run", log=False)
+        self.teacher = root / "models" / "model.pt"
+        self.teacher.parent.mkdir(exist_ok=True)
+        self.teacher.write_bytes(b"teacher")
+        self.folder.student.write_bytes(b"student")
+        self.record({})
+        self.folder.note(state="trial", recipe="Recipe(steps=180)")
+        self.write(pool)
+
+    def record(self, changes: dict[str, Any]) -> None:
+        training = {**TRAINING["training"], "seed": 7, **changes}
+        write_json(self.teacher.with_suffix(".json"), {**TRAINING, "training": training})
+
+    def write(self, pool: dict[str, Any]) -> None:
+        files = {"delivered": self.folder.student, "teacher": self.teacher}
+        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+        write_json(self.folder.private / "scores.json", {**pool, "digests": digests})
+
+    def judge(self, **settings: Any) -> tuple[int, dict[str, Any]]:
+        values = {"relevant": 0.1, "clinical_margin": 0.02, "key_metric": "dice", **settings}
+        judgement = Judgement(folder=self.folder, teacher=self.teacher, **values)
+        try:
+            judgement.run()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, json.loads(self.folder.verdict.read_text())
