@@ -89,10 +89,10 @@ def known_ids(content: Any, prefix: str = "") -> set[str]:
 
 
 def workflow_ids(path: str | Path) -> set[str]:
-    """The ids that a workflow file knows: its own, and for a chain those of its steps."""
+    """The ids that a workflow file knows: its own, and those of the workflows that it runs (`steps`, `reaches`)."""
     content = read_config(path)
     found = known_ids(content)
-    for step in content.get("steps", ()):
+    for step in (*content.get("steps", ()), *content.get("reaches", ())):
         found |= known_ids(read_config(Path(path).parent / f"{step}.yaml"))
     return found
 

@@ -67,7 +67,12 @@ class Evaluation:
         return found
 
     def run(self) -> dict[str, Any]:
-        """Measure every model on every set."""
+        """Measure every model on every set.
+
+        Raises:
+            Refused: the run was reverted or committed; what is certified is not written over.
+        """
+        self.folder.refuse_ended()
         sets = self.sets()
         for model, network in self.models.items():
             self.rows[model] = {

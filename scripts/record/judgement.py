@@ -63,7 +63,7 @@ class Judgement:
             InputError: no scores, or scores of another student than the run's.
             SystemExit: 3 FAIL, 4 INCONCLUSIVE, 5 NO-MEASURABLE-INFLUENCE.
         """
-        self.folder.refuse_reverted()
+        self.folder.refuse_ended()
         pool = self._read()
         verdict = self.verdict = self._decide(pool)
         write_json(self.folder.verdict, self._content(verdict, pool))

@@ -45,7 +45,7 @@ class WriteResolution:
         processes.once(self._write)
 
     def _write(self) -> None:
-        self.folder.refuse_reverted()
+        self.folder.refuse_ended()
         cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
         if self.loaders is not None:
             cohort = replace(cohort, resolution={**cohort.resolution, "drawn_from": self.loaders.report()})

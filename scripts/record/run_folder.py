@@ -12,7 +12,7 @@ from scripts import processes
 from scripts.errors import InputError, Refused
 from scripts.files import write_json
 
-STATES = ("trial", "reverted", "committed")
+ENDED = ("reverted", "committed")
 
 
 class RunFolder:
@@ -67,10 +67,11 @@ class RunFolder:
         """What was done here so far; empty for a new run."""
         return json.loads(self.state_file.read_text(encoding="utf-8")) if self.state_file.is_file() else {}
 
-    def refuse_reverted(self) -> None:
-        """Raise Refused where the run was taken back: nothing goes on from there."""
-        if self.read_state().get("state") == "reverted":
-            raise Refused(f"output_dir: {self.root} was reverted; run forget again, in another output_dir")
+    def refuse_ended(self) -> None:
+        """Raise Refused where the trial is over, reverted or committed: nothing goes on from there."""
+        state = self.read_state().get("state")
+        if state in ENDED:
+            raise Refused(f"output_dir: {self.root} was {state}; run forget again, in another output_dir")
 
     def note(self, **changes: Any) -> None:
         """Change entries of the run's state; None removes one."""

@@ -35,7 +35,7 @@ def load_trial(*, folder: RunFolder, teacher: nn.Module, arithmetic: Arithmetic,
         InputError: no adapter in the folder, or one of another teacher.
         Refused: the run was reverted.
     """
-    folder.refuse_reverted()
+    folder.refuse_ended()
     if not (folder.adapter / "student.json").is_file():
         raise InputError(f"{folder.adapter}: no adapter; run forget first, with the same output_dir")
     student = Student.load(teacher, folder.adapter)

@@ -90,7 +90,7 @@ class ReferencePool:
         Raises:
             InputError: the run has no student; a model of the pool was changed or could not be made.
         """
-        self.folder.refuse_reverted()
+        self.folder.refuse_ended()
         if not self.folder.student.is_file():
             raise InputError(f"{self.folder.student}: no student; run forget first, with the same output_dir")
         count = self.pair_count or self.pilot_pairs

@@ -74,7 +74,7 @@ class Commit:
         state = self.folder.read_state()
         if state.get("state") == "committed":
             raise Refused(f"output_dir: {self.folder.root} is committed already")
-        self.folder.refuse_reverted()
+        self.folder.refuse_ended()
         plan = state.get("commit") or self._plan(state)
         self.folder.note(commit=plan)
         destroyed, left = self._destroy(plan["destroy"])

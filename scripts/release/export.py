@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ class Export:
     Args:
         folder: of a committed run.
         network: with the released weights, in eval mode.
-        sample: an input of the usual size.
+        sample: an input of the usual size; TorchScript may hold to it, where a network pads or crops by its input.
     """
 
     def __init__(self, *, folder: RunFolder, network: nn.Module, sample: torch.Tensor) -> None:
@@ -41,7 +42,12 @@ class Export:
         network = self.network.eval()
         # Weights in the usual memory format: whoever loads them decides about another.
         network, sample = network.to(memory_format=torch.contiguous_format), self.sample.contiguous()
-        script = torch.jit.trace(network, sample, check_trace=False)
+        sample = torch.rand(sample.shape, generator=torch.Generator().manual_seed(0))
+        with warnings.catch_warnings():
+            # A network that pads by its input's size says so at every layer.
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            script = torch.jit.trace(network, sample, check_trace=False)
+        sample = torch.cat([sample, sample.flip(-1)])
         expected = network(sample)
         with atomic_path(target / "model.ts") as temporary:
             torch.jit.save(script, str(temporary))

@@ -155,3 +155,10 @@ def test_a_forgotten_patient_is_not_trained_on_again(site) -> None:
     path.write_text("nothing\n")
     with pytest.raises(InputError, match="not a readable list"):
         Tombstones(path, keys=HospitalKeys.load(site.root / "keys"))
+
+
+def test_nothing_goes_on_in_a_committed_run(site) -> None:
+    site.commit().run()
+    with pytest.raises(Refused, match="was committed; run forget again, in another output_dir"):
+        site.run.judge()
+    assert check(site) == 0
