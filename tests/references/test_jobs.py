@@ -1,0 +1,66 @@
+"""A model of a pool: when it counts as made, and who makes it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.errors import InputError
+from scripts.files import write_json
+from scripts.references import jobs
+from scripts.references.jobs import Job, digest, file_digest, run_jobs
+
+
+def job(folder: Path, *, key: str = "key") -> Job:
+    return Job(kind="original", key=key, folder=folder, weights=folder / "model.pt", steps=())
+
+
+def make(made: Job) -> None:
+    made.folder.mkdir(parents=True, exist_ok=True)
+    made.weights.write_bytes(b"weights of " + made.key.encode())
+    write_json(made.record, {"key": made.key, "weights": file_digest(made.weights), "seconds": 2.5})
+
+
+def test_a_model_without_its_record_is_not_there(tmp_path: Path) -> None:
+    one = job(tmp_path)
+    assert not one.done() and one.seconds() is None
+    one.weights.write_bytes(b"half")
+    assert not one.done()
+    make(one)
+    assert one.done() and one.seconds() == 2.5
+
+
+def test_another_model_in_its_place_is_an_error(tmp_path: Path) -> None:
+    make(job(tmp_path))
+    with pytest.raises(InputError, match="is of another model"):
+        job(tmp_path, key="other").done()
+    (tmp_path / "model.pt").unlink()
+    with pytest.raises(InputError, match="is not what was trained"):
+        job(tmp_path).done()
+
+
+def test_ray_runs_every_job_and_its_absence_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="'ray' is not installed; pip install ray, or take 'local'"):
+        run_jobs([job(tmp_path)], backend="ray")
+    started: list[bool] = []
+    # A cluster cannot exist here; what is asked of Ray is its documented interface.
+    cluster = SimpleNamespace(
+        is_initialized=lambda: bool(started),
+        init=lambda **settings: started.append(True),
+        remote=lambda function: SimpleNamespace(remote=lambda given: (function, given)),
+        get=lambda handles: [function(given) for function, given in handles],
+    )
+    ran: list[Job] = []
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    monkeypatch.setattr(jobs, "_run", ran.append)
+    make(job(tmp_path / "there"))
+    run_jobs([job(tmp_path / "there"), job(tmp_path / "missing")], backend="ray")
+    assert ran == [job(tmp_path / "missing")] and started == [True]
+
+
+def test_the_same_settings_in_another_order_are_the_same_key() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
