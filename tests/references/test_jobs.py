@@ -44,7 +44,7 @@ def test_another_model_in_its_place_is_an_error(tmp_path: Path) -> None:
 
 def test_ray_runs_every_job_and_its_absence_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match="'ray' is not installed; pip install ray, or take 'local'"):
+    with pytest.raises(InputError, match="'ray' is not installed .pip install ray.; 'local' needs nothing"):
         run_jobs([job(tmp_path)], backend="ray")
     started: list[bool] = []
     # A cluster cannot exist here; what is asked of Ray is its documented interface.
