@@ -12,7 +12,8 @@ from scripts.settings import read_config, workflow_ids
 # What a model does not follow from: where files lie, how it is shown, how fast it is computed.
 APART = frozenset(
     "bundle_root output_dir model_dir model_name fold_dir overwrite cache progress threads device distributed download"
-    " checkpoint_every dataset_dir request folds fold_members fold member seed select patience forget_ratio".split()
+    " checkpoint_every dataset_dir request folds fold_members fold member seed select patience forget_ratio tombstones"
+    " key_dir".split()
 )
 NEVER_SELECTED = {"select": "last", "patience": 0}  # a checkpoint chosen by a metric would not be paired
 

@@ -1,0 +1,171 @@
+"""`run verifier_study`: how often the verifier says what of models whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scripts.chain import command_line_settings
+from scripts.cohort import Cohort
+from scripts.errors import InputError, require_positive
+from scripts.files import write_json
+from scripts.record.judgement import numbers
+from scripts.record.run_folder import RunFolder
+from scripts.references.controls import WANTED, Controls
+from scripts.references.jobs import Job, digest, run_jobs
+from scripts.references.pairs import Pairs
+from scripts.references.scoring import Scoring
+from scripts.verify.contrasts import LEAST_PAIRS
+from scripts.verify.rates import clopper_pearson, disjoint_blocks, pool_rate
+from scripts.verify.scores import ModelScores, RequestScores
+from scripts.verify.verdict import Verdict, decide
+
+OUTCOMES = ("PASS", "FAIL-under", "FAIL-over", "INCONCLUSIVE", "NO-MEASURABLE-INFLUENCE")
+
+
+class VerifierStudy:
+    """Makes `blocks * pairs` pairs and every control, judges each block, writes `release/verifier.json`.
+
+    Args:
+        pairs: J of a block.
+        blocks: that share no pair.
+        controls: which; see `WANTED`.
+        settings: of all workflows; None takes the command line's.
+    """
+
+    def __init__(
+        self,
+        *,
+        config_dir: str | Path,
+        reference_dir: str | Path,
+        request: str,
+        cohort: Cohort,
+        folder: RunFolder,
+        scoring: Scoring,
+        fold_dir: str | Path,
+        pairs: int = 8,
+        blocks: int = 1,
+        first_seed: int = 1000,
+        controls: Sequence[str] = tuple(WANTED),
+        workers: int = 1,
+        backend: str = "local",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        require_positive(study_blocks=blocks, reference_workers=workers)
+        if int(pairs) < LEAST_PAIRS:
+            raise InputError(f"study_pairs: {pairs} are too few; at least {LEAST_PAIRS}")
+        unknown = sorted(set(controls) - set(WANTED))
+        if unknown:
+            raise InputError(f"study_controls: '{unknown[0]}' is not one of {', '.join(WANTED)}")
+        if cohort.resolution["data_set"] != "phantom":
+            raise InputError(f"dataset_name: '{cohort.resolution['data_set']}': truth is known for 'phantom' only")
+        self.folder, self.scoring, self.size, self.blocks = folder, scoring, int(pairs), int(blocks)
+        self.workers, self.backend = int(workers), backend
+        self.pairs = Pairs(
+            config_dir=config_dir,
+            folder=reference_dir,
+            settings=command_line_settings() if settings is None else settings,
+            request=request,
+            data_key=digest([record["image_id"] for record in cohort.training()]),
+            forget_key=digest([record["image_id"] for record in cohort.forget]),
+            fold_dir=fold_dir,
+            first_seed=first_seed,
+        )
+        made = Controls(pairs=self.pairs, cohort=cohort, count=1000).jobs()
+        self.controls = {name: made[name] for name in WANTED if name in set(controls)}
+
+    @property
+    def count(self) -> int:
+        """Pairs in all."""
+        return self.size * self.blocks
+
+    def run(self) -> None:
+        """Make, score, judge; pair after pair, so that an interrupted study can be read as far as it came."""
+        for pair in range(self.count):
+            twins = [self.pairs.original(pair), self.pairs.retrained(pair)]
+            run_jobs(twins, workers=self.workers, backend=self.backend)
+            own = [job(pair) for job in self.controls.values()]
+            run_jobs(_distinct(own), workers=self.workers, backend=self.backend)
+            print(f"verifier study: pair {pair + 1} of {self.count}", flush=True)
+            if pair + 1 >= self.size:
+                self._write(pair + 1)
+        self._show()
+
+    def _write(self, count: int) -> None:
+        original = [self._scores(self.pairs.original(pair)) for pair in range(count)]
+        retrained = [self._scores(self.pairs.retrained(pair)) for pair in range(count)]
+        table = {}
+        for name, job in self.controls.items():
+            unlearned = [self._scores(job(pair)) for pair in range(count)]
+            table[name] = self._rates(name, original, unlearned, retrained)
+        write_json(self.folder.release / "verifier.json", {"pairs": count, "block": self.size, "controls": table})
+
+    def _rates(
+        self,
+        name: str,
+        original: list[ModelScores],
+        unlearned: list[ModelScores],
+        retrained: list[ModelScores],
+    ) -> dict[str, Any]:
+        """Outcomes of disjoint blocks with exact intervals, and of blocks drawn from the pool."""
+
+        def verdict(block: Sequence[int]) -> Verdict:
+            return self._judge(*([models[pair] for pair in block] for models in (original, unlearned, retrained)))
+
+        blocks = disjoint_blocks(len(original), self.size)
+        found = [verdict(block) for block in blocks]
+        counts = Counter(one.outcome for one in found)
+        drawn = pool_rate(lambda block: verdict(block).outcome == "PASS", pairs=len(original), size=self.size)
+        return {
+            "wanted": WANTED[name],
+            "outcomes": {
+                outcome: {"count": counts[outcome], **asdict(clopper_pearson(counts[outcome], len(blocks)))}
+                for outcome in OUTCOMES
+            },
+            "pass_rate_of_drawn_blocks": asdict(drawn),
+            "reasons": [one.reason for one in found],
+            "evidence": [
+                {key: one.evidence.get(key) for key in ("gap_over_sigma", "rho", "forgotten_fraction", "pattern")}
+                for one in found
+            ],
+        }
+
+    def _judge(
+        self, original: list[ModelScores], unlearned: list[ModelScores], retrained: list[ModelScores]
+    ) -> Verdict:
+        """The decision of `verify`; the block's first model stands for the one that would be delivered."""
+        sets = self.scoring.images()
+        scores = RequestScores(
+            patients=numbers(sets["forget"]["patients"]),
+            validation_patients=numbers(sets["validation"]["patients"]),
+            original=original,
+            unlearned=unlearned,
+            retrained=retrained,
+            delivered=unlearned[0],
+        )
+        return decide(scores)
+
+    def _scores(self, job: Job) -> ModelScores:
+        """Scored once, kept beside the model."""
+        path = job.folder / f"scores_{self.pairs.forget_key[:16]}.json"
+        if not path.is_file():
+            values = self.scoring.model(job.weights)
+            write_json(path, {name: values[name]["score"] for name in ("forget", "validation")})
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return ModelScores.of(found["forget"], found["validation"])
+
+    def _show(self) -> None:
+        found = json.loads((self.folder.release / "verifier.json").read_text(encoding="utf-8"))
+        print(f"{'control':14} " + " ".join(f"{outcome:>12}" for outcome in OUTCOMES) + "   PASS of drawn blocks")
+        for name, row in found["controls"].items():
+            counts = " ".join(f"{row['outcomes'][outcome]['count']:>12}" for outcome in OUTCOMES)
+            drawn = row["pass_rate_of_drawn_blocks"]
+            print(f"{name:14} {counts}   {drawn['value']:.2f} ({drawn['low']:.2f}-{drawn['high']:.2f})")
+
+
+def _distinct(jobs: Sequence[Job]) -> list[Job]:
+    return list({job.folder: job for job in jobs}.values())
