@@ -157,3 +157,41 @@ def test_a_pilot_plans_and_says_so(copied: Path) -> None:
     plan = read(copied / "run" / "release" / "references.json")["plan"]
     assert plan["budget"] == 4 and plan["affordable"] == (plan["pairs"] is not None and plan["pairs"] <= 4)
     json.dumps(plan, allow_nan=False)
+
+
+def study(folder: Path, **changes: Any) -> dict[str, Any]:
+    own = settings(folder, study_pairs=PAIRS, output_dir=str(folder / "study"))
+    del own["reference_pairs"]
+    return own | {"study_controls": ["true retrain", "original", "half", "over", "background"], **changes}
+
+
+def test_the_verifier_is_measured_on_models_of_known_truth(copied: Path) -> None:
+    before = models(copied)
+    code, errors = front_end("verifier_study", study(copied))
+    assert code == 0, errors
+    found = read(copied / "study" / "release" / "verifier.json")
+    assert found["pairs"] == found["block"] == PAIRS
+    assert set(found["controls"]) == {"true retrain", "original", "half", "over", "background"}
+    for row in found["controls"].values():
+        assert sum(outcome["count"] for outcome in row["outcomes"].values()) == 1
+    assert found["controls"]["original"]["outcomes"]["PASS"]["count"] == 0
+    after = models(copied)
+    # Originals and retrained models of the run serve the study; four controls have models of their own.
+    assert all(after[path] == time for path, time in before.items())
+    kinds = {path.relative_to(copied / "references").parts[0] for path in after.keys() - before.keys()}
+    assert kinds == {"retrained", "half", "over", "background"}
+    digests = {path.read_bytes() for path in after if path.name == "model.pt"}
+    assert len(digests) == sum(path.name == "model.pt" for path in after)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"study_pairs": 3}, "study_pairs: 3 are too few; at least 4"),
+        ({"study_controls": ["origin"]}, "study_controls: 'origin' is not one of true retrain, original"),
+        ({"study_blocks": 0}, "study_blocks: 0 is not a positive number"),
+    ],
+)
+def test_a_study_that_cannot_be(copied: Path, changes: dict[str, Any], said: str) -> None:
+    code, errors = front_end("verifier_study", study(copied, **changes))
+    assert code == 2 and said in errors
