@@ -57,11 +57,10 @@ class Judgement:
         self.verdict: Verdict | None = None
 
     def run(self) -> None:
-        """Decide, write, say; ends with the verdict's exit code unless it is 0.
+        """Decide, write, say.
 
         Raises:
             InputError: no scores, or scores of another student than the run's.
-            SystemExit: 3 FAIL, 4 INCONCLUSIVE, 5 NO-MEASURABLE-INFLUENCE.
         """
         self.folder.refuse_ended()
         pool = self._read()
@@ -73,8 +72,17 @@ class Judgement:
         for check in verdict.checks:
             print(f"  {_MET[check.met]:8} {check.name}: {check.detail}")
         print(f"verdict: {self.folder.verdict}")
-        if verdict.exit_code:
-            raise SystemExit(verdict.exit_code)
+
+    def end(self) -> None:
+        """End the command with the verdict's exit code.
+
+        Raises:
+            SystemExit: 3 FAIL, 4 INCONCLUSIVE, 5 NO-MEASURABLE-INFLUENCE; a PASS ends as any command.
+        """
+        if self.verdict is None:
+            raise RuntimeError("nothing was judged")
+        if self.verdict.exit_code:
+            raise SystemExit(self.verdict.exit_code)
 
     def _read(self) -> dict[str, Any]:
         path = self.folder.private / "scores.json"

@@ -86,6 +86,7 @@ class Run:
         judgement = Judgement(folder=self.folder, teacher=self.teacher, **values)
         try:
             judgement.run()
+            judgement.end()
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)

@@ -1,0 +1,62 @@
+"""The report's charts as SVG that takes the page's colours: light or dark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+COLOURS = {"original": "#c2410c", "unlearned": "#2563eb", "retrained": "#15803d"}
+INK = "#123456"  # of text and axes; the page puts its own in place
+
+
+def scores_chart(means: Mapping[str, Sequence[float]]) -> str:
+    """Corrected forget score of every model, a point a seed, nats."""
+    figure, axis = _figure(height=0.5 + 0.45 * len(means))
+    for place, (name, values) in enumerate(means.items()):
+        axis.plot(values, [place] * len(values), "o", color=COLOURS[name], alpha=0.75, markersize=6)
+        axis.plot([sum(values) / len(values)], [place], "|", color=COLOURS[name], markersize=22, markeredgewidth=2)
+    axis.set_yticks(range(len(means)), list(means))
+    axis.set_ylim(-0.6, len(means) - 0.4)
+    axis.invert_yaxis()
+    axis.set_xlabel("score on the forget images minus on validation images, nats")
+    return _svg(figure)
+
+
+def contrasts_chart(difference: Mapping[str, Any], gap: Mapping[str, Any], margin: float) -> str:
+    """Unlearned minus retrained with its interval, between the margins and the original's gap."""
+    figure, axis = _figure(height=1.3)
+    allowed = margin * gap["mean"]
+    axis.axvspan(-allowed, allowed, color=COLOURS["retrained"], alpha=0.15, linewidth=0)
+    axis.axvline(0, color=COLOURS["retrained"], linewidth=1.5)
+    axis.axvline(gap["mean"], color=COLOURS["original"], linewidth=1.5)
+    axis.plot([difference["mean"]], [0], "o", color=COLOURS["unlearned"])
+    if difference["interval"]:
+        axis.plot(difference["interval"], [0, 0], "-", color=COLOURS["unlearned"], linewidth=2)
+    axis.set_yticks([])
+    axis.set_ylim(-1, 1)
+    axis.set_xlabel("difference from the retrained models, nats")
+    return _svg(figure)
+
+
+def _figure(*, height: float) -> tuple[Any, Any]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK}):
+        figure = Figure(figsize=(6.4, 0.6 + height), layout="constrained")
+        axis = figure.subplots()
+    axis.tick_params(colors=INK)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure, axis
+
+
+def _svg(figure: Any) -> str:
+    import matplotlib
+
+    stream = io.StringIO()
+    # Text as text, so that it can be read out and searched; a fixed salt, so that equal pages are equal bytes.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawn = stream.getvalue()
+    return drawn[drawn.index("<svg") :].replace(INK, "currentColor")

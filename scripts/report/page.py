@@ -1,0 +1,149 @@
+"""The report, one self-contained HTML page: in `private/`, and without pictures and ids in `release/`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.files import write_text
+from scripts.record.certificate import due_date
+from scripts.record.run_folder import RunFolder
+from scripts.report.charts import contrasts_chart, scores_chart
+
+TEMPLATE = Path(__file__).with_name("page.html")
+PLAIN = {
+    "PASS": "Models were trained again without the data, and this model was compared with them: on the data it behaves"
+    " as they do. The comparison could have found a difference; it found none.",
+    "FAIL-under": "The model still recognises the data. It must not be released as unlearned.",
+    "FAIL-over": "The model treats the data worse than any model would that never saw it. That can give away who was"
+    " forgotten. It must not be released as unlearned.",
+    "INCONCLUSIVE": "The comparison could not show that the data is forgotten, nor that it is not. Until it can, the"
+    " model must not be released as unlearned.",
+    "NO-MEASURABLE-INFLUENCE": "Models with and without the data do not differ measurably on it: there was nothing"
+    " that unlearning could have removed.",
+}
+MEASURES = ("dice", "iou", "accuracy", "false_negative_rate")
+PICTURES = ("forget", "validation", "test")
+
+
+class Report:
+    """Writes both pages from the artefacts of a run.
+
+    Args:
+        synthetic: whether the data is drawn by code; said on the page.
+    """
+
+    def __init__(self, *, folder: RunFolder, synthetic: bool = False) -> None:
+        self.folder, self.synthetic = folder, bool(synthetic)
+
+    def write(self) -> None:
+        """Write, the public page last: it is there when the report is whole."""
+        write_text(self.folder.private / "report.html", self.page(private=True))
+        write_text(self.folder.release / "report.html", self.page(private=False))
+        self.folder.write_manifest()
+
+    def page(self, *, private: bool) -> str:
+        """The page; only the private one has pictures and the request's id and ground."""
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+
+        verdict = _read(self.folder.verdict)
+        evidence = verdict.get("evidence") or {}
+        request = (_read(self.folder.resolution).get("request") or {}) if private else {}
+        environment = Environment(autoescape=True, undefined=StrictUndefined)
+        charts = {"scores_chart": "", "contrasts_chart": ""}
+        if evidence.get("means"):
+            # Drawn by us from numbers alone: the only markup that is not escaped.
+            charts["scores_chart"] = Markup(scores_chart(evidence["means"]))
+            charts["contrasts_chart"] = Markup(
+                contrasts_chart(evidence["difference"], evidence["gap"], evidence["margin"])
+            )
+        return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+            verdict=verdict,
+            evidence=evidence if evidence.get("means") else {},
+            fraction_interval=fraction_interval(evidence.get("means") or {}),
+            request={name: request.get(name, "") for name in ("request_id", "requested_on", "ground")},
+            due_on=due_date(request["requested_on"]) if request else "",
+            plain=PLAIN[verdict["outcome"]],
+            synthetic=self.synthetic,
+            private=private,
+            metrics=self._metrics(),
+            pictures=self._pictures() if private else [],
+            costs=self._costs(),
+            number=_number,
+            **charts,
+        )
+
+    def _metrics(self) -> list[dict[str, Any]]:
+        found = _read(self.folder.metrics)
+        rows = []
+        for name in ("forget", "retain", "validation", "test"):
+            student = found.get("student", {}).get(name, {})
+            teacher = found.get("teacher", {}).get(name, {})
+            rows += [
+                {
+                    "name": name,
+                    "patients": student["n_patients"],
+                    "measure": measure.replace("_", " "),
+                    "teacher": teacher[measure]["mean"],
+                    "student": student[measure]["mean"],
+                }
+                for measure in MEASURES
+                if measure in student
+            ]
+        return rows
+
+    def _pictures(self) -> list[dict[str, str]]:
+        paths = [self.folder.overlays / f"{name}.png" for name in PICTURES]
+        return [
+            {"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()}
+            for path in paths
+            if path.is_file()
+        ]
+
+    def _costs(self) -> list[tuple[str, str]]:
+        timing = _read(self.folder.timing)
+        rows = [
+            (f"{phase} of the delivered model", f"{found['cpu_seconds']:.1f} CPU seconds")
+            for phase, found in timing.items()
+            if phase in ("forget", "restore")
+        ]
+        seconds = _read(self.folder.release / "references.json").get("seconds", {})
+        total = {kind: sum(found) for kind, found in seconds.items()}
+        if total:
+            every = sum(total.values())
+            rows += [(f"{len(seconds[kind])} {kind} models", f"{spent:.0f} seconds") for kind, spent in total.items()]
+            rows.append(("evidence in all, without a pool", f"{every:.0f} seconds"))
+            rows.append(("evidence, originals at hand", f"{every - total.get('original', 0.0):.0f} seconds"))
+        return rows
+
+
+def fraction_interval(means: Mapping[str, Sequence[float]]) -> tuple[float, float] | None:
+    """95 % jackknife interval over pairs of the forgotten fraction (mean O - mean U) / (mean O - mean R)."""
+    import numpy as np
+    from scipy import stats
+
+    if not means:
+        return None
+    o, u, r = (np.asarray(means[name], dtype=float) for name in ("original", "unlearned", "retrained"))
+
+    def fraction(kept: Any) -> float:
+        return float((o[kept].mean() - u[kept].mean()) / (o[kept].mean() - r[kept].mean()))
+
+    count = len(o)
+    every = np.arange(count)
+    parts = np.array([fraction(every != pair) for pair in range(count)])
+    error = float(np.sqrt((count - 1) / count * ((parts - parts.mean()) ** 2).sum()))
+    half = float(stats.t.ppf(0.975, count - 1)) * error
+    return fraction(every) - half, fraction(every) + half
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
