@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ class Report:
             pictures=self._pictures() if private else [],
             costs=self._costs(),
             number=_number,
+            mean=statistics.fmean,
             **charts,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scripts.verify.contrasts import Contrast, PairedContrasts
+from scripts.verify.membership import Attack, lira_attack, population_attack
 from scripts.verify.pattern import Pattern
 from scripts.verify.plan import DRAWS, PairPlan, detectable_gap
 from scripts.verify.power import power
@@ -37,8 +38,13 @@ def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan:
         "detectable_gap": detectable_gap(spread=found.gap.sd, pairs=found.pairs, margin=found.margin),
         "pairs_needed": plan.pairs,
         "budget": plan.budget,
+        "attacks": {attack.name: _attack(attack) for attack in (population_attack(scores), lira_attack(scores))},
         "means": {name: scores.means(name).tolist() for name in scores.models},
     }
+
+
+def _attack(found: Attack) -> dict[str, list[float]]:
+    return {name: list(getattr(found, name)) for name in ("original", "unlearned", "retrained")}
 
 
 def claims(patients: int) -> str:

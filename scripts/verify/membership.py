@@ -1,0 +1,80 @@
+"""Membership attacks from scores alone: what they gain on unlearned models, beside the same on retrained ones.
+
+They inform and do not decide: their random factor is the image, not the training seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from scripts.verify.scores import ModelScores, RequestScores
+
+LEAST_REFERENCES = 3  # out-models of LiRA
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Area under the ROC curve of telling forget images from held-out ones, a value a model; .5 is chance."""
+
+    name: str
+    original: tuple[float, ...]
+    unlearned: tuple[float, ...]
+    retrained: tuple[float, ...]
+
+
+def area(members: ArrayLike, others: ArrayLike) -> float:
+    """P(a member's score is above another's) + P(equal) / 2 (Mann-Whitney).
+
+    Raises:
+        ValueError: an empty side, or a value that is not finite.
+    """
+    a, b = np.asarray(members, dtype=np.float64).ravel(), np.asarray(others, dtype=np.float64).ravel()
+    if not len(a) or not len(b) or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("attack: scores of members and of others are needed, all of them finite")
+    ranks = stats.rankdata(np.concatenate([a, b]))[: len(a)]
+    return float((ranks.sum() - len(a) * (len(a) + 1) / 2) / (len(a) * len(b)))
+
+
+def population_attack(scores: RequestScores) -> Attack:
+    """Threshold on the score."""
+    found = {
+        name: tuple(area(model.forget, model.validation) for model in models) for name, models in scores.models.items()
+    }
+    return Attack("population", **found)
+
+
+def lira_attack(scores: RequestScores) -> Attack:
+    """Offline LiRA: a score in standard deviations of what models that never saw the image say, pooled over images.
+
+    The out-models are the retrained ones of the other pairs: none judges itself or its twin.
+    Source: Carlini et al. 2022 (offline, fixed variance).
+
+    Raises:
+        ValueError: fewer than four pairs.
+    """
+    retrained = scores.models["retrained"]
+    if len(retrained) < LEAST_REFERENCES + 1:
+        raise ValueError(f"LiRA: {len(retrained)} pairs are too few; at least {LEAST_REFERENCES + 1} are needed")
+
+    def gain(model: ModelScores, pair: int) -> float:
+        others = [other for number, other in enumerate(retrained) if number != pair]
+        forget = _standardised(model.forget, np.stack([other.forget for other in others]))
+        held_out = _standardised(model.validation, np.stack([other.validation for other in others]))
+        return area(forget, held_out)
+
+    found = {
+        name: tuple(gain(model, pair) for pair, model in enumerate(models)) for name, models in scores.models.items()
+    }
+    return Attack("LiRA", **found)
+
+
+def _standardised(scores: NDArray[np.float64], out: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(images,) scores over (models, images) of out-models."""
+    spread = float(np.sqrt(out.var(0, ddof=1).mean()))
+    if spread <= 1e-12:
+        raise ValueError("LiRA: all out-models say the same; models of different seeds are needed")
+    return (scores - out.mean(0)) / (spread * np.sqrt(1 + 1 / len(out)))
