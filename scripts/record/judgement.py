@@ -16,8 +16,9 @@ from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
 from scripts.verify.contrasts import MARGIN
 from scripts.verify.noninferiority import noninferiority
+from scripts.verify.recovery import recovery_family
 from scripts.verify.scores import ModelScores, RequestScores, patient_means
-from scripts.verify.verdict import Check, Verdict, decide
+from scripts.verify.verdict import LEVEL, Check, Verdict, decide
 
 WORDING = {
     "PASS": "No detectable difference from models that never saw the data.",
@@ -101,7 +102,7 @@ class Judgement:
     def _decide(self, pool: Mapping[str, Any]) -> Verdict:
         try:
             scores = request_scores(pool)
-            checks = self._clinical(pool)
+            checks = [*self._clinical(pool), recovery_check(pool)]
         except (ValueError, KeyError, TypeError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
         return decide(
@@ -181,6 +182,21 @@ class Judgement:
             "not_tested": list(NOT_TESTED),
             "models": dict(pool["digests"]),
         }
+
+
+def recovery_check(pool: Mapping[str, Any]) -> Check:
+    """Whether under no attack more than the margin comes back, at 1 % for the family.
+
+    Raises:
+        ValueError: as `recovery_family`.
+    """
+    if not pool.get("recovery"):
+        return Check("recovery", None, "no attack was made")
+    found = recovery_family(pool["recovery"])
+    worst = min(found, key=lambda name: found[name].p_value)
+    told = ", ".join(f"{name} {one.fraction:+.2f}" for name, one in found.items())
+    detail = f"part of the gap that is there after: {told}; least p {found[worst].p_value:.3f} ({worst})"
+    return Check("recovery", found[worst].p_value >= LEVEL, detail)
 
 
 def request_scores(pool: Mapping[str, Any]) -> RequestScores:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.attacks.recovery import Attack
 from scripts.chain import command_line_settings
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
@@ -17,7 +18,6 @@ from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring
 from scripts.verify.contrasts import LEAST_PAIRS
 from scripts.verify.plan import PairPlan, plan_pairs
-from scripts.verify.scores import patient_means
 
 SCORES = "scores.json"
 KINDS = ("original", "unlearned", "retrained")
@@ -39,6 +39,7 @@ class ReferencePool:
         budget_minutes: wall time at most for what is still to be trained; 0 sets no limit.
         first_seed: of the first pair; other than that of the teacher and of the fold teachers.
         workers, backend: see `run_jobs`.
+        recoveries: attacks that are tried on every unlearned and every retrained model.
         settings: of all workflows; None takes the command line's.
     """
 
@@ -60,6 +61,7 @@ class ReferencePool:
         first_seed: int = 1000,
         workers: int = 1,
         backend: str = "local",
+        recoveries: Mapping[str, Attack] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         require_positive(reference_workers=workers, reference_budget=budget_pairs)
@@ -73,6 +75,7 @@ class ReferencePool:
         self.pair_count, self.pilot_pairs = int(pairs), int(pilot_pairs)
         self.budget_pairs, self.budget_minutes = int(budget_pairs), float(budget_minutes)
         self.workers, self.backend = int(workers), backend
+        self.recoveries = dict(recoveries or {})
         self.pairs = Pairs(
             config_dir=config_dir,
             folder=reference_dir,
@@ -113,21 +116,13 @@ class ReferencePool:
     def _plan(self, count: int) -> PairPlan:
         """From the corrected scores of the pilot."""
         scores = {
-            kind: [self._corrected(getattr(self.pairs, kind)(pair).weights) for pair in range(count)]
+            kind: [self.scoring.corrected(getattr(self.pairs, kind)(pair).weights) for pair in range(count)]
             for kind in ("original", "retrained")
         }
         try:
             return plan_pairs(**scores, budget=self._budget(count))  # type: ignore[arg-type]
         except ValueError as error:
             raise InputError(f"references: {error}") from error
-
-    def _corrected(self, path: Path) -> float:
-        found, images = self.scoring.model(path), self.scoring.images()
-        means = {
-            name: patient_means(*_arrays(found[name]["score"], images[name]["patients"])).mean()
-            for name in ("forget", "validation")
-        }
-        return float(means["forget"] - means["validation"])
 
     def _budget(self, count: int) -> int:
         """Pairs that the budget of time allows, from what a model took so far."""
@@ -178,6 +173,7 @@ class ReferencePool:
                 ]
                 for kind in KINDS
             },
+            "recovery": {name: self._attacked(jobs, attack) for name, attack in self.recoveries.items()},
             "training": _training(next(job for job in jobs if job.kind == "original").weights),
         }
         write_json(self.folder.private / SCORES, content)
@@ -189,12 +185,13 @@ class ReferencePool:
         )
         self.folder.write_manifest()
 
-
-def _arrays(values: Sequence[float], patients: Sequence[str]) -> tuple[Any, Any]:
-    import numpy as np
-
-    names = {patient: number for number, patient in enumerate(sorted(set(patients)))}
-    return np.asarray(values, dtype=float), np.array([names[patient] for patient in patients])
+    def _attacked(self, jobs: Sequence[Job], attack: Attack) -> dict[str, list[float]]:
+        """Corrected scores after the attack, and of the originals as they are."""
+        changes = {"original": None, "unlearned": attack, "retrained": attack}
+        return {
+            kind: [self.scoring.corrected(job.weights, change) for job in jobs if job.kind == kind]
+            for kind, change in changes.items()
+        }
 
 
 def _training(weights: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,17 @@ class Scoring:
             }
         return found
 
-    def models(self, paths: Sequence[str | Path]) -> list[dict[str, Any]]:
-        """The same for several models."""
-        return [self.model(path) for path in paths]
+    def corrected(self, path: str | Path, change: Callable[[nn.Module], nn.Module] | None = None) -> float:
+        """Mean score of the forget patients minus that of the validation patients, nats.
+
+        Args:
+            change: what is done to the network before.
+        """
+        network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
+        if change is not None:
+            network = change(network)
+        means = [
+            predict(network, self._sets[name], task=self.task, arithmetic=self.arithmetic).mean("score")
+            for name in ("forget", "validation")
+        ]
+        return means[0] - means[1]

@@ -50,6 +50,7 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
             for kind, models in scores.models.items()
         },
         "training": TRAINING,
+        "recovery": {"int8": {kind: scores.means(kind).tolist() for kind in scores.models}},
     }
 
 

@@ -117,3 +117,15 @@ def test_errors_name_the_file(tmp_path: Path, passing: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="was reverted"):
         run.judge()
     assert not run.folder.verdict.exists()
+
+
+def test_what_comes_back_under_an_attack_is_no_pass(tmp_path: Path, passing: dict[str, Any]) -> None:
+    run = Run(tmp_path, passing)
+    back = copy.deepcopy(passing)
+    back["recovery"]["int4"] = {**back["recovery"]["int8"], "unlearned": back["recovery"]["int8"]["original"]}
+    run.write(back)
+    code, verdict = run.judge()
+    assert code == 4 and "recovery" in verdict["reason"] and "(int4)" in verdict["reason"]
+    run.write({**passing, "recovery": {}})
+    code, verdict = run.judge()
+    assert code == 4 and "recovery: no attack was made" in verdict["reason"]

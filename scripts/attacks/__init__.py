@@ -1,0 +1,1 @@
+"""What somebody with the released weights may try: each takes a network and gives back a changed copy."""

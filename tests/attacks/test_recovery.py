@@ -1,0 +1,83 @@
+"""Attacks on released weights: what each changes, and that the network handed in stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from scripts.attacks.recovery import NAMES, build_recoveries
+from scripts.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def attacks(bench: Any) -> dict[str, Any]:
+    return build_recoveries(NAMES, loaders=bench.loaders(), task=bench.task, arithmetic=bench.arithmetic, steps=3)
+
+
+def changed(before: nn.Module, after: nn.Module) -> set[str]:
+    own, other = before.state_dict(), after.state_dict()
+    return {name for name in own if not torch.equal(own[name], other[name])}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_changed_copy_in_eval_and_the_same_again(bench: Any, attacks: dict[str, Any], name: str) -> None:
+    before = copy.deepcopy(bench.teacher.state_dict())
+    found = attacks[name](bench.teacher)
+    assert changed(bench.teacher, found) and not found.training
+    assert all(not parameter.requires_grad for parameter in found.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in bench.teacher.state_dict().items())
+    assert not changed(found, attacks[name](bench.teacher))
+
+
+def test_what_each_of_them_changes(bench: Any, attacks: dict[str, Any]) -> None:
+    names = {name: changed(bench.teacher, attack(bench.teacher)) for name, attack in attacks.items()}
+    assert all("running" in key or "num_batches" in key for key in names["batch_norm"])
+    assert names["new_head"] == {"final_conv.weight", "final_conv.bias"}
+    assert not any("running" in key for key in names["fine_tuned"])
+    assert names["int4"] and all(key.endswith("weight") for key in names["int4"] | names["pruned"])
+
+
+def test_rounding_keeps_so_many_levels(bench: Any, attacks: dict[str, Any]) -> None:
+    for bits, name in ((8, "int8"), (4, "int4")):
+        weight = attacks[name](bench.teacher).final_conv.weight
+        levels = [len(channel.unique()) for channel in weight]
+        assert max(levels) <= 2**bits - 1
+    plain = bench.teacher.final_conv.weight
+    rounded = attacks["int8"](bench.teacher).final_conv.weight
+    assert (plain - rounded).abs().max() <= plain.abs().max() / 127 / 2 + 1e-7
+
+
+def test_a_fifth_is_pruned_over_all_layers(bench: Any, attacks: dict[str, Any]) -> None:
+    found = attacks["pruned"](bench.teacher)
+    sizes = [
+        module.weight.flatten() for module in found.modules() if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))
+    ]
+    weights = torch.cat(sizes)
+    assert float((weights == 0).float().mean()) == pytest.approx(0.2, abs=0.005)
+
+
+def test_statistics_are_those_of_the_batches(bench: Any, attacks: dict[str, Any]) -> None:
+    """The first layer: mean over batches of the mean of its input."""
+    found = attacks["batch_norm"](bench.teacher)
+    name, norm = next((n, m) for n, m in found.named_modules() if isinstance(m, nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    handle = bench.teacher.get_submodule(name).register_forward_pre_hook(lambda _m, args: seen.append(args[0]))
+    with torch.no_grad():
+        for batch in attacks["batch_norm"].batches:
+            bench.teacher(batch["image"])
+    handle.remove()
+    expected = torch.stack([values.mean((0, 2, 3)) for values in seen]).mean(0)
+    torch.testing.assert_close(norm.running_mean, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_refusals(bench: Any) -> None:
+    settings = {"loaders": bench.loaders(), "task": bench.task, "arithmetic": bench.arithmetic}
+    with pytest.raises(InputError, match="recovery: 'int2' is not one of int8, int4"):
+        build_recoveries(["int2"], steps=3, **settings)
+    with pytest.raises(InputError, match="recovery_steps: 0 is not a positive number"):
+        build_recoveries(["int8"], steps=0, **settings)
+    assert build_recoveries([], steps=1, **settings) == {}
