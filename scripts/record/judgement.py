@@ -61,9 +61,11 @@ class Judgement:
         """Decide, write, say.
 
         Raises:
-            InputError: no scores, or scores of another student than the run's.
+            InputError: another goal than unlearn; no scores, or scores of another student than the run's.
         """
         self.folder.refuse_ended()
+        if (goal := self.folder.read_state().get("goal", "unlearn")) != "unlearn":
+            raise InputError(f"goal: '{goal}': a verdict compares with retrained models, which is for 'unlearn' alone")
         pool = self._read()
         verdict = self.verdict = self._decide(pool)
         write_json(self.folder.verdict, self._content(verdict, pool))

@@ -113,6 +113,9 @@ def test_errors_name_the_file(tmp_path: Path, passing: dict[str, Any]) -> None:
     (run.folder.private / "scores.json").unlink()
     with pytest.raises(InputError, match="no scores; run references first"):
         run.judge()
+    run.folder.note(goal="suppress")
+    with pytest.raises(InputError, match="goal: 'suppress': a verdict compares"):
+        run.judge()
     run.folder.note(state="reverted")
     with pytest.raises(Refused, match="was reverted"):
         run.judge()
