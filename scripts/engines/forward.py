@@ -10,7 +10,7 @@ from torch import nn
 
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.reference import FoldReference
-from scripts.frozen.cache import FrozenCache
+from scripts.frozen.cache import FrozenCache, block_size
 from scripts.frozen.part import FrozenPart
 
 
@@ -61,7 +61,8 @@ class Forward:
                 return student, self.arithmetic.logits(self.teacher, images)
         names = [key for found in keys for key in found or ()]
         student = self._part.logits(images, names)
-        (taught,) = self._taught.rows(names, lambda positions: (self._teach(images[positions]),))
+        block = block_size(images)
+        (taught,) = self._taught.rows(names, lambda positions: (self._teach(images[positions]),), block)
         return student, taught.to(images.device)
 
     def reference(self, part: Mapping[str, Any]) -> torch.Tensor | None:
@@ -77,7 +78,7 @@ class Forward:
             patients = [part["patient_id"][i] for i in positions]
             return (reference.logits({"image": part["image"][positions], "patient_id": patients}),)
 
-        (found,) = self._referred.rows(keys, compute)
+        (found,) = self._referred.rows(keys, compute, block_size(part["image"]))
         return found.to(part["image"].device)
 
     @torch.no_grad()

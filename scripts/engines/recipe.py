@@ -33,6 +33,7 @@ class Recipe:
     retain_batch: int
     guard_batch: int
     hard_share: float
+    retain_images: int | str
     steps_per_round: int
     max_rounds: int
     min_rounds: int
@@ -64,6 +65,8 @@ _UNLEARN = {
     "retain_batch": 8,
     "guard_batch": 0,
     "hard_share": 0.0,
+    # As many as a few hundred steps draw anyhow: the cost stays the same however large the training set is.
+    "retain_images": 320,
     "steps_per_round": 45,
     "max_rounds": 4,
     "min_rounds": 4,
@@ -86,6 +89,7 @@ _SUPPRESS = {
     "guard_batch": 12,
     # What is lost beside the forget set is lost on its look-alikes.
     "hard_share": 0.5,
+    "retain_images": "all",
     "steps_per_round": 50,
     "max_rounds": 30,
     "min_rounds": 20,
@@ -99,6 +103,7 @@ _RELEASED = {
     "lr_schedule": "constant",
     "forget_objective": "background",
     "supervised_weight": 1.0,
+    "retain_images": "all",
     "forget_batch": 64,
     "retain_batch": 64,
     "steps_per_round": 0,

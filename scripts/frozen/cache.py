@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from scripts.errors import InputError
+from scripts.frozen.heap import give_back
 from scripts.frozen.store import RowStore
 
 Tensors = tuple[torch.Tensor, ...]
@@ -50,7 +51,13 @@ class FrozenCache:
         return {"bytes": self.bytes, **counts}
 
 
-BLOCK = 4  # images computed together
+BLOCK = 4  # images computed together at most
+PIXELS = 2**17  # of them together: more takes no less time an image, and memory
+
+
+def block_size(images: torch.Tensor) -> int:
+    """How many of `images` (N, C, H, W[, D]) are computed together."""
+    return max(1, min(BLOCK, PIXELS // math.prod(images.shape[2:])))
 
 
 class Stored:
@@ -71,12 +78,13 @@ class Stored:
         """Bytes in use."""
         return self._store.bytes if self._store is not None else 0
 
-    def rows(self, keys: Sequence[str], compute: Callable[[list[int]], Tensors]) -> Tensors:
+    def rows(self, keys: Sequence[str], compute: Callable[[list[int]], Tensors], block: int = BLOCK) -> Tensors:
         """The tensors of each key, stacked: one (len(keys), ...) on the CPU for each tensor that `compute` gives.
 
         Args:
             keys: one an image; equal keys stand for equal images.
-            compute: `BLOCK` positions in `keys` -> tensors (BLOCK, ...), on any device.
+            compute: `block` positions in `keys` -> tensors (block, ...), on any device.
+            block: always the same for images of one shape, see `block_size`.
         """
         fresh: dict[str, Tensors] = {}
         missing: dict[str, int] = {}
@@ -86,15 +94,17 @@ class Stored:
             else:
                 missing[key] = position
         names = list(missing)
-        for start in range(0, len(names), BLOCK):
-            block = names[start : start + BLOCK]
-            filled = [missing[key] for key in block] + [missing[block[-1]]] * (BLOCK - len(block))
+        for start in range(0, len(names), block):
+            some = names[start : start + block]
+            filled = [missing[key] for key in some] + [missing[some[-1]]] * (block - len(some))
             # Rows of one batch are stacked: those just computed and those from disk lie on the CPU.
             computed = [tensor.cpu() for tensor in compute(filled)]
-            for row, key in enumerate(block):
+            for row, key in enumerate(some):
                 fresh[key] = tuple(tensor[row] for tensor in computed)
                 self._keep(key, fresh[key])
         self.computed += len(names)
+        if names:
+            give_back()
         single = [fresh[key] if key in fresh else self._store.get(key) for key in keys]  # type: ignore[union-attr]
         return tuple(torch.stack(slot) for slot in zip(*single, strict=True))
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from scripts.frozen.cache import Stored, Tensors
+from scripts.frozen.cache import Stored, Tensors, block_size
 from scripts.frozen.cut import WORTH, Constant, Run, filler, find_constants, flat, looked_up, packed
 
 
@@ -46,7 +46,7 @@ class FrozenPart:
                 self._constants = find_constants(self.network, images[:1], run=self.run, worth=self.worth)
         if not self.names:
             return self.run(self.network, images)
-        rows = self.stored.rows(keys, lambda positions: self._compute(images[positions]))
+        rows = self.stored.rows(keys, lambda positions: self._compute(images[positions]), block_size(images))
         with looked_up(self.network, self._values([row.to(images.device) for row in rows], images)):
             return self.run(self.network, images)
 

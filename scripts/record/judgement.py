@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from scripts.cohort.provenance import SPLIT, provenance_path
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.record.clinical_guard import clinical_guard
 from scripts.record.run_folder import RunFolder
+from scripts.record.scored import request_scores
 from scripts.verify.contrasts import MARGIN
-from scripts.verify.noninferiority import noninferiority
 from scripts.verify.recovery import recovery_family
-from scripts.verify.scores import ModelScores, RequestScores, patient_means
 from scripts.verify.verdict import LEVEL, Check, Verdict, decide
 
 WORDING = {
@@ -28,7 +26,6 @@ WORDING = {
     "NO-MEASURABLE-INFLUENCE": "The data had no measurable influence on the model, so that none can have been removed.",
 }
 _MET = {True: "met", False: "not met", None: "not made"}
-ERROR_RATES = ("false_negative_rate", "empty_mask")  # the dangerous direction in a clinic
 NOT_TESTED = (
     "other copies of the data and of the model: backups, exports, models trained from this one",
     "attacks with access to the training process or to intermediate checkpoints",
@@ -104,7 +101,10 @@ class Judgement:
     def _decide(self, pool: Mapping[str, Any]) -> Verdict:
         try:
             scores = request_scores(pool)
-            checks = [*self._clinical(pool), recovery_check(pool)]
+            checks = [
+                *clinical_guard(pool, key_metric=self.key_metric, margin=self.clinical_margin),
+                recovery_check(pool),
+            ]
         except (ValueError, KeyError, TypeError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
         return decide(
@@ -134,39 +134,6 @@ class Judgement:
         if pool["recipes"] != [self.folder.read_state().get("recipe", "")]:
             return Check(name, False, "the student was unlearned with other settings than the references")
         return Check(name, True, "same training, same recipe, seeds of their own")
-
-    def _clinical(self, pool: Mapping[str, Any]) -> list[Check]:
-        """Non-inferiority to the retrained models on validation and test images, by patient."""
-        found = []
-        for name in ("validation", "test"):
-            if name not in pool["sets"]:
-                continue
-            patients = np.array(numbers(pool["sets"][name]["patients"]))
-            for measure, higher in ((self.key_metric, True), *((rate, False) for rate in ERROR_RATES)):
-                if measure not in pool["delivered"][name]:
-                    continue
-                models = {
-                    kind: [by_patient(model["values"][name][measure], patients) for model in pool["models"][kind]]
-                    for kind in ("unlearned", "retrained")
-                }
-                shown = noninferiority(
-                    unlearned=models["unlearned"],
-                    retrained=models["retrained"],
-                    delivered=by_patient(pool["delivered"][name][measure], patients),
-                    margin=self.clinical_margin,
-                    higher_is_better=higher,
-                )
-                found.append(
-                    Check(
-                        f"{measure} on {name}",
-                        shown.shown,
-                        f"{shown.difference:+.3f}, bound {shown.bound:+.3f}; delivered {shown.delivered:+.3f},"
-                        f" bound {shown.delivered_bound:+.3f}; allowed -{self.clinical_margin:g}",
-                    )
-                )
-        if not found:
-            raise ValueError("clinical guard: no held-out image was measured")
-        return found
 
     def _content(self, verdict: Verdict, pool: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -199,46 +166,3 @@ def recovery_check(pool: Mapping[str, Any]) -> Check:
     told = ", ".join(f"{name} {one.fraction:+.2f}" for name, one in found.items())
     detail = f"part of the gap that is there after: {told}; least p {found[worst].p_value:.3f} ({worst})"
     return Check("recovery", found[worst].p_value >= LEVEL, detail)
-
-
-def request_scores(pool: Mapping[str, Any]) -> RequestScores:
-    """The scores of `private/scores.json`, images and patients by number.
-
-    Raises:
-        ValueError: as `RequestScores`.
-    """
-    sets = pool["sets"]
-
-    def scores(values: Mapping[str, Any]) -> ModelScores:
-        return ModelScores.of(*([_number(v) for v in values[name]["score"]] for name in ("forget", "validation")))
-
-    models = {kind: [scores(model["values"]) for model in found] for kind, found in pool["models"].items()}
-    return RequestScores(
-        patients=numbers(sets["forget"]["patients"]),
-        validation_patients=numbers(sets["validation"]["patients"]),
-        delivered=scores(pool["delivered"]),
-        **models,
-    )
-
-
-def numbers(names: Sequence[str]) -> list[int]:
-    """Each name's place in their sorted order: patients without their ids."""
-    place = {name: number for number, name in enumerate(sorted(set(names)))}
-    return [place[name] for name in names]
-
-
-def by_patient(values: Sequence[float | None], patients: np.ndarray) -> np.ndarray:
-    """Mean of each patient's images, those without a value left out.
-
-    Raises:
-        ValueError: a patient without any value.
-    """
-    array = np.array([_number(value) for value in values])
-    kept = ~np.isnan(array)
-    if set(patients[kept]) != set(patients):
-        raise ValueError("clinical guard: a patient has no value")
-    return patient_means(array[kept], patients[kept])
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

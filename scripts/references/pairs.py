@@ -13,7 +13,7 @@ from scripts.settings import read_config, workflow_ids
 APART = frozenset(
     "bundle_root output_dir model_dir model_name fold_dir overwrite cache progress threads device distributed download"
     " checkpoint_every dataset_dir request folds fold_members fold member seed select patience forget_ratio tombstones"
-    " key_dir".split()
+    " key_dir low_memory".split()
 )
 NEVER_SELECTED = {"select": "last", "patience": 0}  # a checkpoint chosen by a metric would not be paired
 

@@ -1,6 +1,6 @@
 """Peak memory of a few steps of forgetting and of full fine-tuning, same network and batch, each in its own process.
 
-`python -m tests.bench.memory NETWORK SIZE BATCH CHANNELS ours|finetune` prints bytes above the imports and the model.
+`python -m tests.bench.memory NETWORK SIZE BATCH CHANNELS ours|low_memory|finetune` prints bytes above the imports.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from scripts.engines.arithmetic import Arithmetic
+from scripts.frozen.heap import give_back
 from scripts.objectives.supervised import supervised_loss
 from scripts.tasks import build_network
 from tests.bench.floor import ForgetStep
@@ -21,10 +22,10 @@ from tests.bench.measured import ROOT, PeakMemory, import_all
 
 STEPS = 3
 REPEATS = 3  # what the allocator holds back differs by a tenth from run to run
-WAYS = ("ours", "finetune")
+WAYS = ("ours", "low_memory", "finetune")
 
 
-def forget_steps(network: str, size: int, batch: int, channels: int) -> None:
+def forget_steps(network: str, size: int, batch: int, channels: int, *, low: bool) -> None:
     """Adapter on decoder and head, the rest looked up, AdamW on the adapter."""
     step = ForgetStep(network=network, size=size, batch=batch, channels=channels)
     optimizer = torch.optim.AdamW(step.student.trainable())
@@ -33,6 +34,9 @@ def forget_steps(network: str, size: int, batch: int, channels: int) -> None:
         (logits - taught).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        del logits, taught
+        if low:
+            give_back()
 
 
 def finetuning_steps(network: str, size: int, batch: int, channels: int) -> None:
@@ -57,13 +61,16 @@ def main(argv: Sequence[str]) -> None:
     torch.set_num_threads(1)
     memory = PeakMemory()
     memory.start()
-    run = forget_steps if way == "ours" else finetuning_steps
-    run(network, int(size), int(batch), int(channels))
+    shape = int(size), int(batch), int(channels)
+    if way == "finetune":
+        finetuning_steps(network, *shape)
+    else:
+        forget_steps(network, *shape, low=way == "low_memory")
     print(f"\n{memory.above()}")
 
 
 def compared(*, network: str, size: int, batch: int, channels: int = 3) -> dict[str, Any]:
-    """Median peak of both ways, in turns, and their ratio."""
+    """Median peak of all ways, in turns, and what ours is of full fine-tuning, without and with `low_memory`."""
     peaks: dict[str, list[int]] = {way: [] for way in WAYS}
     for _ in range(REPEATS):
         for way in WAYS:
@@ -73,8 +80,9 @@ def compared(*, network: str, size: int, batch: int, channels: int = 3) -> dict[
             )
             peaks[way].append(int(done.stdout.strip().splitlines()[-1]))
     middle = {way: statistics.median(found) for way, found in peaks.items()}
-    ratio = middle["ours"] / middle["finetune"]
-    return {"network": network, "size": size, "batch": batch, **middle, "peaks": peaks, "ratio": ratio}
+    ratios = {"ratio": middle["ours"], "ratio_low_memory": middle["low_memory"]}
+    ratios = {name: peak / middle["finetune"] for name, peak in ratios.items()}
+    return {"network": network, "size": size, "batch": batch, **middle, "peaks": peaks, **ratios}
 
 
 if __name__ == "__main__":

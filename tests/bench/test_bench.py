@@ -80,6 +80,7 @@ def test_memory_is_compared_in_processes_of_their_own() -> None:
     found = compared(network="unet_half", size=256, batch=16, channels=3)
     assert min(found["ours"], found["finetune"]) > 16 * 3 * 256 * 256 * 4
     assert found["ratio"] == found["ours"] / found["finetune"]
+    assert found["ratio_low_memory"] == found["low_memory"] / found["finetune"]
 
 
 def test_summary_takes_medians_and_ratios() -> None:

@@ -39,6 +39,11 @@ def test_unlearning_asks_the_fold_teachers_unless_told_otherwise() -> None:
     assert not recipe(forget_objective="entropy").needs_reference
 
 
+def test_unlearning_draws_from_as_many_retain_images_however_many_there_are() -> None:
+    assert recipe().retain_images == 320 and recipe(retain_images="all").retain_images == "all"
+    assert recipe(goal="suppress").retain_images == recipe(schedule="released").retain_images == "all"
+
+
 def test_released_schedule_as_published() -> None:
     found = recipe(schedule="released")
     assert (found.scope, found.rank, found.alpha, found.dropout) == ("all", 8, 32.0, 0.05)

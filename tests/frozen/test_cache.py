@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from scripts.errors import InputError
-from scripts.frozen.cache import BLOCK, FrozenCache
+from scripts.frozen.cache import BLOCK, FrozenCache, block_size
 from scripts.frozen.store import CHUNK, MARGIN
 
 SHAPE = (2, 3)
@@ -34,6 +34,21 @@ def test_blocks_have_one_size_so_that_no_image_depends_on_how_many_are_missing(t
     stored.rows(["a"], noted)
     stored.rows([*"abcdef"], noted)
     assert asked == [[0] * BLOCK, [1, 2, 3, 4], [5] * BLOCK] and stored.computed == 6
+
+
+@pytest.mark.parametrize(
+    ("shape", "block"),
+    [
+        ((64, 64), BLOCK),
+        ((181, 181), BLOCK),
+        ((256, 256), 2),
+        ((384, 384), 1),
+        ((32, 32, 32), BLOCK),
+        ((96, 96, 96), 1),
+    ],
+)
+def test_large_images_are_computed_fewer_at_a_time(shape: tuple[int, ...], block: int) -> None:
+    assert block_size(torch.empty(1, 1, *shape)) == block_size(torch.empty(9, 3, *shape)) == block
 
 
 def test_each_key_is_computed_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from scripts.engines.handlers.best import KeepBest
 from scripts.engines.handlers.early_stop import EarlyStop
 from scripts.engines.handlers.goal import StopAtGoal
 from scripts.engines.handlers.history import History
+from scripts.engines.handlers.low_memory import LowMemory
 from scripts.engines.handlers.progress import Progress
 from scripts.engines.handlers.resume import Resume, StudentState
 from scripts.engines.handlers.seed import EpochSeed
@@ -14,6 +15,7 @@ __all__ = [
     "EpochSeed",
     "History",
     "KeepBest",
+    "LowMemory",
     "Progress",
     "Resume",
     "StopAtGoal",

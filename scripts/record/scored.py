@@ -1,0 +1,53 @@
+"""What stands in a run's `private/scores.json`, as numbers that the statistics take: images and patients by number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.verify.scores import ModelScores, RequestScores, patient_means
+
+
+def request_scores(pool: Mapping[str, Any]) -> RequestScores:
+    """The scores of `private/scores.json`, images and patients by number.
+
+    Raises:
+        ValueError: as `RequestScores`.
+    """
+    sets = pool["sets"]
+
+    def scores(values: Mapping[str, Any]) -> ModelScores:
+        return ModelScores.of(*([_number(v) for v in values[name]["score"]] for name in ("forget", "validation")))
+
+    models = {kind: [scores(model["values"]) for model in found] for kind, found in pool["models"].items()}
+    return RequestScores(
+        patients=numbers(sets["forget"]["patients"]),
+        validation_patients=numbers(sets["validation"]["patients"]),
+        delivered=scores(pool["delivered"]),
+        **models,
+    )
+
+
+def numbers(names: Sequence[str]) -> list[int]:
+    """Each name's place in their sorted order: patients without their ids."""
+    place = {name: number for number, name in enumerate(sorted(set(names)))}
+    return [place[name] for name in names]
+
+
+def by_patient(values: Sequence[float | None], patients: np.ndarray) -> np.ndarray:
+    """Mean of each patient's images, those without a value left out.
+
+    Raises:
+        ValueError: a patient without any value.
+    """
+    array = np.array([_number(value) for value in values])
+    kept = ~np.isnan(array)
+    if set(patients[kept]) != set(patients):
+        raise ValueError("clinical guard: a patient has no value")
+    return patient_means(array[kept], patients[kept])
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
