@@ -13,8 +13,8 @@ from scripts.chain import command_line_settings
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
 from scripts.files import write_json
-from scripts.record.scored import numbers
 from scripts.record.run_folder import RunFolder
+from scripts.record.scored import numbers
 from scripts.references.controls import WANTED, Controls
 from scripts.references.jobs import Job, digest, run_jobs
 from scripts.references.pairs import Pairs
