@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.errors import DONE, FAIL, InputError
 from scripts.record.check import check_release
-from scripts.record.keys import PUBLIC, HospitalKeys
+from scripts.record.keys import MODEL_PUBLIC, PUBLIC, HospitalKeys
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,28 +19,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     check.add_argument("folder", help="release/ of a committed run")
     check.add_argument("--public-key", default="", help="the hospital's signing.pub.pem, got from elsewhere")
     check.add_argument("--anchor", default="", help="the anchor that the hospital keeps elsewhere")
+    check.add_argument("--model-key", default="", help="the hospital's model_signing.pub.pem, got from elsewhere")
     keys = commands.add_parser("keys", help="make the hospital's keys in a new folder")
     keys.add_argument("folder")
     given = parser.parse_args(argv)
     try:
         if given.command == "keys":
             made = HospitalKeys.create(given.folder)
-            print(f"keys: {given.folder}; give {PUBLIC} to auditors; key {made.key_id}")
+            print(f"keys: {given.folder}; give {PUBLIC} and {MODEL_PUBLIC} to auditors; key {made.key_id}")
             return DONE
-        return _check(given.folder, given.public_key, given.anchor)
+        return _check(given.folder, given.public_key, given.anchor, given.model_key)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def _check(folder: str, public_key: str, anchor: str) -> int:
+def _check(folder: str, public_key: str, anchor: str, model_key: str) -> int:
     broken = 0
-    for name, errors in check_release(folder, public_key=public_key, anchor=anchor):
+    for name, errors in check_release(folder, public_key=public_key, anchor=anchor, model_key=model_key):
         print(f"{name}: {'holds' if not errors else '; '.join(errors)}")
         broken += len(errors)
     for option, value, found in (
         ("--public-key", public_key, "a recomputation with another key"),
         ("--anchor", anchor, "a ledger that was cut or put back"),
+        ("--model-key", model_key, "a folder that was signed by somebody else"),
     ):
         if not value:
             print(f"not checked: {found} is found with {option} only")

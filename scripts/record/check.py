@@ -11,13 +11,17 @@ from scripts.errors import InputError
 from scripts.record.certificate import certificate_errors
 from scripts.record.keys import canonical
 from scripts.record.ledger import CLOSED, anchor_errors, chain_errors, head_errors, read_entries
+from scripts.record.signature import SIGNATURE, available, signature_errors
 
 
-def check_release(folder: str | Path, *, public_key: str = "", anchor: str = "") -> Iterator[tuple[str, list[str]]]:
+def check_release(
+    folder: str | Path, *, public_key: str = "", anchor: str = "", model_key: str = ""
+) -> Iterator[tuple[str, list[str]]]:
     """Each check and what does not hold in it.
 
     Args:
         public_key: the hospital's, got from elsewhere; without it a recomputation with another key is not found.
+        model_key: the hospital's public key for models; without it `model.sig` is a file like any other.
         anchor: the hospital's; without it a ledger that was cut, or put back, is not found.
 
     Raises:
@@ -41,6 +45,10 @@ def check_release(folder: str | Path, *, public_key: str = "", anchor: str = "")
     yield "certificate in the ledger", _closing_errors(entries, content)
     if anchor:
         yield "anchor", anchor_errors(ledger, entries, _file(Path(anchor)), public_pem=pem or signed["public_key"])
+    if model_key:
+        if not available():
+            raise InputError("--model-key: the package model-signing is not installed")
+        yield SIGNATURE, signature_errors(release, public_key=_file(Path(model_key)))
 
 
 def _closing_errors(entries: list[dict[str, Any]], certificate: dict[str, Any]) -> list[str]:

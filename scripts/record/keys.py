@@ -15,25 +15,28 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from scripts.errors import InputError
 from scripts.files import write_bytes
 
 HMAC, SIGNING, PUBLIC = "hmac.key", "signing.pem", "signing.pub.pem"
+MODEL, MODEL_PUBLIC = "model_signing.pem", "model_signing.pub.pem"  # the OpenSSF format knows elliptic curves only
 LENGTH = 32  # bytes of the HMAC key
 
 
 class HospitalKeys:
-    """An HMAC key and an Ed25519 key in one folder; `python -m scripts.record keys DIR` makes it.
+    """An HMAC key, an Ed25519 key and one for models in one folder; `python -m scripts.record keys DIR` makes it.
 
     Attributes:
+        model_key: path of the key that signs model folders, elliptic curve P-256.
         public_pem: the public key.
         key_id: SHA-256 of the public key.
     """
 
-    def __init__(self, *, secret: bytes, signing: Ed25519PrivateKey) -> None:
-        self._secret, self._signing = secret, signing
+    def __init__(self, *, secret: bytes, signing: Ed25519PrivateKey, model_key: Path) -> None:
+        self._secret, self._signing, self.model_key = secret, signing, model_key
         self.public_pem = _pem(signing.public_key())
         self.key_id = key_id(self.public_pem)
 
@@ -45,22 +48,21 @@ class HospitalKeys:
             InputError: there are keys already.
         """
         folder = Path(folder)
-        for name in (HMAC, SIGNING, PUBLIC):
+        for name in (HMAC, SIGNING, PUBLIC, MODEL, MODEL_PUBLIC):
             if (folder / name).exists():
                 raise InputError(f"{folder / name}: exists already; keys are not written over")
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o700)
-        signing = Ed25519PrivateKey.generate()
-        private = signing.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        signing, models = Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
         mask = os.umask(0o077)
         try:
             write_bytes(folder / HMAC, secrets.token_bytes(LENGTH))
-            write_bytes(folder / SIGNING, private)
+            for name, key in ((SIGNING, signing), (MODEL, models)):
+                write_bytes(folder / name, _private_pem(key))
         finally:
             os.umask(mask)
         write_bytes(folder / PUBLIC, _pem(signing.public_key()).encode())
+        write_bytes(folder / MODEL_PUBLIC, _pem(models.public_key()).encode())
         return cls.load(folder)
 
     @classmethod
@@ -71,7 +73,7 @@ class HospitalKeys:
             InputError: a file is missing, damaged, or open to others.
         """
         folder = Path(folder)
-        for name in (HMAC, SIGNING):
+        for name in (HMAC, SIGNING, MODEL):
             path = folder / name
             if not path.is_file():
                 raise InputError(f"{path}: no such key; make the keys with python -m scripts.record keys {folder}")
@@ -86,7 +88,7 @@ class HospitalKeys:
             raise InputError(f"{folder / SIGNING}: not a readable key") from error
         if not isinstance(signing, Ed25519PrivateKey):
             raise InputError(f"{folder / SIGNING}: not an Ed25519 key")
-        return cls(secret=secret, signing=signing)
+        return cls(secret=secret, signing=signing, model_key=folder / MODEL)
 
     def hide(self, level: str, unit: str) -> str:
         """HMAC-SHA256 of a unit's id; the same id of another level gives another value."""
@@ -119,5 +121,10 @@ def key_id(public_pem: str) -> str:
     return hashlib.sha256(public_pem.encode()).hexdigest()
 
 
-def _pem(key: Ed25519PublicKey) -> str:
+def _private_pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def _pem(key: Ed25519PublicKey | ec.EllipticCurvePublicKey) -> str:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -15,6 +15,7 @@ from scripts.record.certificate import build_certificate, due_date, file_hashes
 from scripts.record.keys import HospitalKeys, canonical
 from scripts.record.ledger import CLOSED, Ledger, chain_errors, read_entries
 from scripts.record.run_folder import RunFolder
+from scripts.record.signature import SIGNATURE, available, sign_release
 from scripts.record.tombstones import Tombstones
 
 ALLOWED = ("PASS",)
@@ -91,6 +92,8 @@ class Commit:
         print(f"destroyed: {len(destroyed)} files of the run" + (f"; {len(left)} could not be" if left else ""))
         for line in DERIVED:
             print(f"still with you: {line}")
+        signed = (self.folder.release / SIGNATURE).is_file()
+        print(f"{SIGNATURE}: {'the folder is signed' if signed else 'not signed, model-signing is not installed'}")
         print(f"certificate: {self.folder.release / 'certificate.json'}")
 
     def _certify(
@@ -105,6 +108,9 @@ class Commit:
         if self.tombstones:
             kept = Tombstones(self.tombstones, keys=self.keys)
             kept.add(level=request["level"], units=request["units"], request=request["digest"])
+        # Before the certificate, which lists it.
+        if available():
+            sign_release(self.folder.release, key=self.keys.model_key)
         certificate = build_certificate(
             keys=self.keys,
             request=request,

@@ -17,7 +17,9 @@ from tests.verify.simulated import simulated
 
 
 def check(site: Any, *options: str) -> int:
-    keys = ["--public-key", str(site.root / "keys" / "signing.pub.pem"), "--anchor", str(site.root / "anchor.jsonl")]
+    folder = site.root / "keys"
+    keys = ["--public-key", str(folder / "signing.pub.pem"), "--anchor", str(site.root / "anchor.jsonl")]
+    keys += ["--model-key", str(folder / "model_signing.pub.pem")]
     return record.main(["check", str(site.run.folder.release), *keys, *options])
 
 
