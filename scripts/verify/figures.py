@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from scripts.verify.contrasts import Contrast, PairedContrasts
+from scripts.verify.klom import klom
 from scripts.verify.membership import Attack, lira_attack, population_attack
 from scripts.verify.pattern import Pattern
 from scripts.verify.plan import DRAWS, PairPlan, detectable_gap
 from scripts.verify.power import power
+from scripts.verify.rmia import rmia_attack
 from scripts.verify.scores import RequestScores
+from scripts.verify.u_lira import u_lira
 
 RATES_FROM, PATIENTS_FROM = 20, 5  # patients for rate claims, and for a label without them
 
@@ -38,13 +41,22 @@ def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan:
         "detectable_gap": detectable_gap(spread=found.gap.sd, pairs=found.pairs, margin=found.margin),
         "pairs_needed": plan.pairs,
         "budget": plan.budget,
-        "attacks": {attack.name: _attack(attack) for attack in (population_attack(scores), lira_attack(scores))},
+        "attacks": {
+            attack.name: _attack(attack)
+            for attack in (population_attack(scores), lira_attack(scores), rmia_attack(scores))
+        },
+        "u_lira": _beside(u_lira(scores), "unlearned", "original"),
+        "klom": _beside(klom(scores), "value", "null"),
         "means": {name: scores.means(name).tolist() for name in scores.models},
     }
 
 
 def _attack(found: Attack) -> dict[str, list[float]]:
     return {name: list(getattr(found, name)) for name in ("original", "unlearned", "retrained")}
+
+
+def _beside(found: tuple[float, float] | None, *names: str) -> dict[str, float] | None:
+    return None if found is None else dict(zip(names, found, strict=True))
 
 
 def claims(patients: int) -> str:
