@@ -9,6 +9,7 @@ from torch import nn
 
 from scripts.attacks.batch_norm import ReestimatedNorm
 from scripts.attacks.finetuning import FineTuned
+from scripts.attacks.linear_probe import LinearProbe
 from scripts.attacks.pruning import Pruned
 from scripts.attacks.quantisation import Quantised
 from scripts.cohort.loaders import CohortLoaders
@@ -19,7 +20,7 @@ from scripts.tasks import Task
 
 Attack = Callable[[nn.Module], nn.Module]
 
-NAMES = ("int8", "int4", "pruned", "batch_norm", "fine_tuned", "new_head")
+NAMES = ("int8", "int4", "pruned", "batch_norm", "fine_tuned", "new_head", "linear_probe")
 IMAGES, BATCH = 64, 8  # retain images that somebody may have, and in one step
 SHARE = 0.2  # of the weights, pruned
 
@@ -53,5 +54,6 @@ def build_recoveries(
         "batch_norm": lambda: ReestimatedNorm(batches=batches, arithmetic=arithmetic),
         "fine_tuned": lambda: FineTuned(**tuned),
         "new_head": lambda: FineTuned(**tuned, head=True),
+        "linear_probe": lambda: LinearProbe(batches=batches, task=task.name, arithmetic=arithmetic),
     }
     return {name: made[name]() for name in NAMES if name in set(names)}

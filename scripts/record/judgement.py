@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from scripts.cohort.provenance import SPLIT, provenance_path
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.clinical_guard import clinical_guard
+from scripts.record.informing import informing
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
 from scripts.verify.contrasts import MARGIN
@@ -101,19 +103,17 @@ class Judgement:
     def _decide(self, pool: Mapping[str, Any]) -> Verdict:
         try:
             scores = request_scores(pool)
-            checks = [
-                *clinical_guard(pool, key_metric=self.key_metric, margin=self.clinical_margin),
-                recovery_check(pool),
-            ]
+            guard = clinical_guard(pool, key_metric=self.key_metric, margin=self.clinical_margin)
+            verdict = decide(
+                scores,
+                checks=[*guard, recovery_check(pool)],
+                exchangeable=self._exchangeable(pool),
+                budget=int(pool["budget"]),
+                relevant=self.relevant,
+            )
+            return replace(verdict, evidence={**verdict.evidence, **informing(pool)}) if verdict.evidence else verdict
         except (ValueError, KeyError, TypeError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
-        return decide(
-            scores,
-            checks=checks,
-            exchangeable=self._exchangeable(pool),
-            budget=int(pool["budget"]),
-            relevant=self.relevant,
-        )
 
     def _exchangeable(self, pool: Mapping[str, Any]) -> Check:
         """Whether teacher and student were made as originals and unlearned models of the pool were."""

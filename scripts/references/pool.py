@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.attacks.recovery import Attack
+from scripts.attacks.relearning import Relearning
 from scripts.chain import command_line_settings
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
@@ -15,7 +16,7 @@ from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
 from scripts.references.jobs import Job, digest, file_digest, run_jobs
 from scripts.references.pairs import Pairs
-from scripts.references.scoring import Scoring
+from scripts.references.scoring import Scoring, plain
 from scripts.verify.contrasts import LEAST_PAIRS
 from scripts.verify.plan import PairPlan, plan_pairs
 
@@ -40,6 +41,7 @@ class ReferencePool:
         first_seed: of the first pair; other than that of the teacher and of the fold teachers.
         workers, backend: see `run_jobs`.
         recoveries: attacks that are tried on every unlearned and every retrained model.
+        relearning: of the forget images by the same models; None leaves it out.
         settings: of all workflows; None takes the command line's.
     """
 
@@ -62,6 +64,7 @@ class ReferencePool:
         workers: int = 1,
         backend: str = "local",
         recoveries: Mapping[str, Attack] | None = None,
+        relearning: Relearning | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         require_positive(reference_workers=workers, reference_budget=budget_pairs)
@@ -75,7 +78,7 @@ class ReferencePool:
         self.pair_count, self.pilot_pairs = int(pairs), int(pilot_pairs)
         self.budget_pairs, self.budget_minutes = int(budget_pairs), float(budget_minutes)
         self.workers, self.backend = int(workers), backend
-        self.recoveries = dict(recoveries or {})
+        self.recoveries, self.relearning = dict(recoveries or {}), relearning
         self.pairs = Pairs(
             config_dir=config_dir,
             folder=reference_dir,
@@ -174,6 +177,10 @@ class ReferencePool:
                 for kind in KINDS
             },
             "recovery": {name: self._attacked(jobs, attack) for name, attack in self.recoveries.items()},
+            "relearning": self._relearned(jobs),
+            "disagreement": self.scoring.disagreements(
+                [self.folder.student, *(job.weights for job in jobs if job.kind == "retrained")]
+            ),
             "training": _training(next(job for job in jobs if job.kind == "original").weights),
         }
         write_json(self.folder.private / SCORES, content)
@@ -185,13 +192,24 @@ class ReferencePool:
         )
         self.folder.write_manifest()
 
-    def _attacked(self, jobs: Sequence[Job], attack: Attack) -> dict[str, list[float]]:
+    def _attacked(self, jobs: Sequence[Job], attack: Attack) -> dict[str, list[float | None]]:
         """Corrected scores after the attack, and of the originals as they are."""
         changes = {"original": None, "unlearned": attack, "retrained": attack}
         return {
-            kind: [self.scoring.corrected(job.weights, change) for job in jobs if job.kind == kind]
+            kind: plain([self.scoring.corrected(job.weights, change) for job in jobs if job.kind == kind])
             for kind, change in changes.items()
         }
+
+    def _relearned(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """Curves of the corrected score; empty where none were asked for."""
+        if self.relearning is None:
+            return {}
+        relearning = self.relearning
+        curves = {
+            kind: [plain(self.scoring.relearned(job.weights, relearning)) for job in jobs if job.kind == kind]
+            for kind in ("unlearned", "retrained")
+        }
+        return {"steps": relearning.looks, "curves": curves}
 
 
 def _training(weights: Path) -> dict[str, Any]:

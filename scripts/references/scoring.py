@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from scripts.attacks.relearning import Relearning
 from scripts.cohort.loaders import CohortLoaders
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
@@ -64,10 +68,7 @@ class Scoring:
             )
             if rows.image_ids != order[name]["images"]:
                 raise RuntimeError(f"{name}: the loader's order is not the set's")
-            found[name] = {
-                measure: [None if value != value else value for value in values.tolist()]
-                for measure, values in rows.values.items()
-            }
+            found[name] = {measure: plain(values.tolist()) for measure, values in rows.values.items()}
         return found
 
     def corrected(self, path: str | Path, change: Callable[[nn.Module], nn.Module] | None = None) -> float:
@@ -77,10 +78,45 @@ class Scoring:
             change: what is done to the network before.
         """
         network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
-        if change is not None:
-            network = change(network)
+        return self._corrected(network if change is None else change(network))
+
+    def relearned(self, path: str | Path, relearning: Relearning) -> list[float]:
+        """The same before relearning and at each look."""
+        network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
+        return relearning(network, self._corrected)
+
+    @torch.no_grad()
+    def disagreements(self, paths: Sequence[Path]) -> list[list[float]]:
+        """Between every two models: mean over validation images of 1 - Dice of their decisions; classes: whether
+        they differ. No label is used."""
+        decided: list[list[torch.Tensor]] = []
+        for path in paths:
+            network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
+            decided.append([])
+            for batch in self._sets["validation"]:
+                logits = self.arithmetic.logits(network, self.arithmetic.move(batch)["image"])
+                decided[-1] += [one.bool() if one.ndim else one for one in self.task.prediction(logits).cpu()]
+        return [
+            [statistics.fmean(_apart(a, b) for a, b in zip(one, other, strict=True)) for other in decided]
+            for one in decided
+        ]
+
+    def _corrected(self, network: nn.Module) -> float:
         means = [
             predict(network, self._sets[name], task=self.task, arithmetic=self.arithmetic).mean("score")
             for name in ("forget", "validation")
         ]
         return means[0] - means[1]
+
+
+def plain(values: Sequence[float]) -> list[float | None]:
+    """For JSON, which knows no NaN: what is not finite is None, which no statistic takes."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """1 - Dice of two masks, 0 where both are empty; 0 or 1 of two classes."""
+    if one.dtype != torch.bool:
+        return float(one != other)
+    sizes = int(one.sum()) + int(other.sum())
+    return 1 - 2 * int((one & other).sum()) / sizes if sizes else 0.0

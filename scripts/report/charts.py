@@ -39,6 +39,19 @@ def contrasts_chart(difference: Mapping[str, Any], gap: Mapping[str, Any], margi
     return _svg(figure)
 
 
+def relearning_chart(steps: Sequence[int], curves: Mapping[str, Sequence[float]], level: float) -> str:
+    """Corrected forget score while the forget images are trained on again, mean over pairs, nats."""
+    figure, axis = _figure(height=2.2)
+    for name, values in curves.items():
+        axis.plot(steps, values, "o-", color=COLOURS[name], markersize=4)
+        axis.annotate(name, (steps[-1], values[-1]), (5, 0), textcoords="offset points", va="center", color=INK)
+    axis.axhline(level, color=INK, linewidth=0.8, linestyle="--")
+    axis.margins(x=0.25)
+    axis.set_xlabel("training steps on the forget images")
+    axis.set_ylabel("score, nats")
+    return _svg(figure)
+
+
 def _figure(*, height: float) -> tuple[Any, Any]:
     import matplotlib
     from matplotlib.figure import Figure

@@ -81,3 +81,55 @@ def test_refusals(bench: Any) -> None:
     with pytest.raises(InputError, match="recovery_steps: 0 is not a positive number"):
         build_recoveries(["int8"], steps=0, **settings)
     assert build_recoveries([], steps=1, **settings) == {}
+
+
+def test_the_probe_trains_the_head_to_the_end(bench: Any, attacks: dict[str, Any]) -> None:
+    """The supervised loss of the probe is below that of a few steps of a new head, and no other layer moves."""
+    from scripts.objectives.supervised import supervised_loss
+
+    probe = attacks["linear_probe"]
+    loss = supervised_loss(bench.task.name)
+
+    def total(network: nn.Module) -> float:
+        with torch.no_grad():
+            return sum(float(loss(network(batch["image"]), batch["label"])) for batch in probe.batches)
+
+    found = probe(bench.teacher)
+    assert changed(bench.teacher, found) == {"final_conv.weight", "final_conv.bias"}
+    assert total(found) < total(attacks["new_head"](bench.teacher))
+
+
+def test_where_something_follows_the_head_the_whole_network_answers(bench: Any, attacks: dict[str, Any]) -> None:
+    class Doubled(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return 2 * self.inner(image)
+
+    found = attacks["linear_probe"](Doubled(copy.deepcopy(bench.teacher)))
+    assert changed(bench.teacher, found.inner) == {"final_conv.weight", "final_conv.bias"}
+
+
+def test_relearning_raises_the_score_of_what_it_trains_on(bench: Any) -> None:
+    from scripts.attacks.relearning import build_relearning
+    from scripts.engines.predict import predict
+
+    loaders = bench.loaders()
+    settings = {"loaders": loaders, "task": bench.task, "arithmetic": bench.arithmetic}
+    relearning = build_relearning(steps=10, **settings)
+    assert relearning is not None and relearning.looks == [0, 2, 4, 6, 8, 10]
+    before = copy.deepcopy(bench.teacher.state_dict())
+
+    def score(network: nn.Module) -> float:
+        found = predict(network, loaders.evaluation("forget"), task=bench.task, arithmetic=bench.arithmetic)
+        return found.mean("score")
+
+    curve = relearning(bench.teacher, score)
+    assert len(curve) == 6 and curve[-1] > curve[0] == score(bench.teacher)
+    assert curve == relearning(bench.teacher, score)
+    assert all(torch.equal(value, before[key]) for key, value in bench.teacher.state_dict().items())
+    assert build_relearning(steps=0, **settings) is None
+    with pytest.raises(InputError, match="relearning_steps: 7 is not a multiple of 5"):
+        build_relearning(steps=7, **settings)

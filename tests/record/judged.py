@@ -50,8 +50,23 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
             for kind, models in scores.models.items()
         },
         "training": TRAINING,
+        "relearning": {
+            "steps": [0, 10, 20],
+            "curves": {
+                kind: [[y, y + 0.5, y + 1.0] for y in scores.means(kind).tolist()]
+                for kind in ("unlearned", "retrained")
+            },
+        },
+        "disagreement": _apart(len(scores.models["retrained"]) + 1),
         "recovery": {"int8": {kind: scores.means(kind).tolist() for kind in scores.models}},
     }
+
+
+def _apart(count: int) -> list[list[float]]:
+    """Disagreement of so many models, all alike."""
+    part = 0.1 + 0.01 * np.random.default_rng(3).standard_normal(count)
+    part[0] = 0.1
+    return [[0.0 if i == j else float(part[i] + part[j]) for j in range(count)] for i in range(count)]
 
 
 def passing_pool() -> dict[str, Any]:

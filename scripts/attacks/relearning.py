@@ -1,0 +1,66 @@
+"""Training on the forget images again: a model that still holds them gets back sooner than one that never saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from scripts.attacks.finetuning import LEARNING_RATE
+from scripts.cohort.loaders import CohortLoaders
+from scripts.data.datasets import EpochLoader
+from scripts.engines.arithmetic import Arithmetic
+from scripts.errors import InputError
+from scripts.objectives.supervised import supervised_loss
+from scripts.student.teacher import clone
+from scripts.tasks import Task
+
+LOOKS, BATCH = 5, 8
+
+
+class Relearning:
+    """Supervised AdamW steps on the forget images; BatchNorm keeps its statistics; the same order for every model.
+
+    Args:
+        batches: of the forget images with labels, gone through again and again.
+        steps: optimiser steps.
+        every: steps between two looks.
+    """
+
+    def __init__(
+        self, *, batches: Sequence[dict[str, Any]], task: str, arithmetic: Arithmetic, steps: int, every: int
+    ) -> None:
+        self.batches, self.arithmetic, self.loss = list(batches), arithmetic, supervised_loss(task)
+        self.looks = list(range(0, int(steps) + 1, int(every)))
+
+    def __call__(self, network: nn.Module, score: Callable[[nn.Module], float]) -> list[float]:
+        """The score before the first step and at each look."""
+        changed = clone(network)
+        parameters = [parameter.requires_grad_(True) for parameter in changed.parameters()]
+        optimizer = torch.optim.AdamW(parameters, LEARNING_RATE)
+        found = [score(changed)]
+        for step in range(1, self.looks[-1] + 1):
+            batch = self.arithmetic.move(self.batches[(step - 1) % len(self.batches)])
+            optimizer.zero_grad()
+            self.loss(self.arithmetic.logits(changed, batch["image"]), batch["label"]).backward()
+            optimizer.step()
+            if step in self.looks:
+                found.append(score(changed))
+        return found
+
+
+def build_relearning(*, loaders: CohortLoaders, task: Task, arithmetic: Arithmetic, steps: int) -> Relearning | None:
+    """With `LOOKS` looks; None for no steps.
+
+    Raises:
+        InputError: steps below 0, or not a multiple of the looks.
+    """
+    if int(steps) < 0 or int(steps) % LOOKS:
+        raise InputError(f"relearning_steps: {steps} is not a multiple of {LOOKS} from 0")
+    if not int(steps):
+        return None
+    batches = list(EpochLoader(loaders.prepare(loaders.cohort.forget), batch_size=BATCH))
+    every = int(steps) // LOOKS
+    return Relearning(batches=batches, task=task.name, arithmetic=arithmetic, steps=int(steps), every=every)
