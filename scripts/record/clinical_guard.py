@@ -11,7 +11,8 @@ from scripts.record.scored import by_patient, numbers
 from scripts.verify.noninferiority import LEAST_PATIENTS, noninferiority
 from scripts.verify.verdict import Check
 
-ERROR_RATES = ("false_negative_rate", "empty_mask")  # the dangerous direction in a clinic
+# The dangerous direction in a clinic, and confidence that is not earned.
+LESS_IS_BETTER = ("false_negative_rate", "empty_mask", "brier", "calibration_error")
 
 
 def clinical_guard(pool: Mapping[str, Any], *, key_metric: str, margin: float) -> list[Check]:
@@ -25,7 +26,7 @@ def clinical_guard(pool: Mapping[str, Any], *, key_metric: str, margin: float) -
     Raises:
         ValueError: no held-out image was measured; a patient without a value.
     """
-    measures = {key_metric: True} | dict.fromkeys(ERROR_RATES, False)
+    measures = {key_metric: True} | dict.fromkeys(LESS_IS_BETTER, False)
     found = [
         _check(pool, names, measure, higher, margin)
         for names in guarded(pool["sets"])

@@ -46,7 +46,7 @@ def relearning_chart(steps: Sequence[int], curves: Mapping[str, Sequence[float]]
         axis.plot(steps, values, "o-", color=COLOURS[name], markersize=4)
         axis.annotate(name, (steps[-1], values[-1]), (5, 0), textcoords="offset points", va="center", color=INK)
     axis.axhline(level, color=INK, linewidth=0.8, linestyle="--")
-    axis.margins(x=0.25)
+    axis.set_xlim(0, 1.2 * steps[-1])
     axis.set_xlabel("training steps on the forget images")
     axis.set_ylabel("score, nats")
     return _svg(figure)

@@ -17,7 +17,7 @@ class Classification(Task):
 
     name = "classification"
     key_metric = "accuracy"
-    measures = ("accuracy", "cross_entropy")
+    measures = ("accuracy", "cross_entropy", "brier")
 
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.argmax(1)
@@ -33,6 +33,7 @@ class Classification(Task):
         logits, label = logits.float(), label.long().flatten()
         return {
             "accuracy": (logits.argmax(1) == label).double().cpu(),
+            "brier": (logits.softmax(1) - functional.one_hot(label, logits.shape[1])).square().sum(1).double().cpu(),
             "cross_entropy": functional.cross_entropy(logits, label, reduction="none").double().cpu(),
         }
 

@@ -1,4 +1,4 @@
-"""Binary segmentation: overlap, surface distances, missed structure, and the membership score."""
+"""Binary segmentation: overlap, surface distances, missed structure, calibration, and the membership score."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scripts.tasks.task import Task
 
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
 BAND = 2  # pixels either side of the true boundary
+BINS = 10  # of the calibration error
 TOLERANCE = 1.0  # pixels, of the normalised surface Dice
 
 
@@ -22,12 +23,24 @@ def boundary_band(label: torch.Tensor, *, width: int = BAND) -> torch.Tensor:
     return pool(label, size, 1, width) + pool(-label, size, 1, width) > 0.5
 
 
+def calibration_error(probability: torch.Tensor, true: torch.Tensor, *, bins: int = BINS) -> torch.Tensor:
+    """Expected calibration error of each row: sum over bins of n_b / N |mean probability - rate of true|.
+
+    Args:
+        probability, true: (N, pixels); bins of equal width. Source: Naeini et al. 2015.
+    """
+    which = (probability * bins).long().clamp(max=bins - 1)
+    total = torch.zeros(len(probability), bins, device=probability.device)
+    gaps = total.scatter_add(1, which, probability - true.float())
+    return (gaps.abs().sum(1) / probability.shape[1]).double()
+
+
 class Segmentation(Task):
     """One structure against background; logits (N, 1, ...), label (N, 1, ...) in {0, 1}."""
 
     name = "segmentation"
     key_metric = "dice"
-    measures = ("iou", "dice", "hd95", "nsd", "false_negative_rate", "empty_mask")
+    measures = ("iou", "dice", "hd95", "nsd", "false_negative_rate", "empty_mask", "brier", "calibration_error")
 
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         return (logits.float() > 0).float()
@@ -59,6 +72,9 @@ class Segmentation(Task):
             ),
             "empty_mask": (~predicted.any(1)).double(),
         }
+        probability = torch.sigmoid(logits.float()).flatten(1)
+        found["brier"] = (probability - true.float()).square().mean(1).double()
+        found["calibration_error"] = calibration_error(probability, true)
         if surface:
             found.update(self._surface(self.prediction(logits), (label > 0.5).float()))
         return {name: value.cpu() for name, value in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from sklearn.metrics import log_loss, recall_score, roc_auc_score
@@ -43,6 +44,8 @@ def test_measures_of_each_image() -> None:
     expected = log_loss(label.numpy(), logits.double().softmax(1).numpy())
     assert found["cross_entropy"].mean().item() == pytest.approx(expected, rel=1e-5)
     assert torch.equal(TASK.prediction(logits), logits.argmax(1))
+    p, truth = logits.double().softmax(1).numpy(), np.eye(3)[label.numpy()]
+    assert found["brier"].tolist() == pytest.approx(((p - truth) ** 2).sum(1).tolist(), rel=1e-5)
 
 
 def test_measures_of_the_set() -> None:

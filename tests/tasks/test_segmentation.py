@@ -90,6 +90,39 @@ def test_surface_distances_of_a_moved_square(moved: int, dims: int) -> None:
         assert 0.4 < found["nsd"].item() < 0.9
 
 
+@pytest.mark.parametrize("shape", [(40, 40), (20, 22, 24)])
+def test_distances_are_those_of_surface_distance(shape: tuple[int, ...]) -> None:
+    """The independent implementation weighs surface elements by their size: HD95 to a pixel, NSD to some hundredths."""
+    import surface_distance
+
+    generator = torch.Generator().manual_seed(7)
+    pool = torch.nn.functional.avg_pool2d if len(shape) == 2 else torch.nn.functional.avg_pool3d
+    smooth = pool(torch.randn(1, 1, *shape, generator=generator), 9, 1, 4)
+    true = (smooth > 0).float()
+    predicted = (smooth + 0.8 * pool(torch.randn(1, 1, *shape, generator=generator), 9, 1, 4) > 0).float()
+    found = TASK.measure(logits_of(predicted), true)
+    distances = surface_distance.compute_surface_distances(
+        true[0, 0].numpy() > 0.5, predicted[0, 0].numpy() > 0.5, spacing_mm=[1.0] * len(shape)
+    )
+    hd95 = surface_distance.compute_robust_hausdorff(distances, 95)
+    nsd = surface_distance.compute_surface_dice_at_tolerance(distances, 1.0)
+    assert hd95 > 1 and found["hd95"].item() == pytest.approx(hd95, abs=1)
+    assert nsd < 0.99 and found["nsd"].item() == pytest.approx(nsd, abs=0.05)
+
+
+def test_brier_and_calibration_error() -> None:
+    from sklearn.metrics import brier_score_loss
+
+    logits, label = noisy(5)
+    found = TASK.measure(logits, label, surface=False)
+    for i in range(len(logits)):
+        p, true = torch.sigmoid(logits[i]).flatten().double().numpy(), label[i].flatten().numpy()
+        assert found["brier"][i].item() == pytest.approx(brier_score_loss(true, p), rel=1e-4)
+        bins = np.minimum((p * 10).astype(int), 9)
+        parts = [np.sum(bins == b) * abs(p[bins == b].mean() - true[bins == b].mean()) for b in set(bins)]
+        assert found["calibration_error"][i].item() == pytest.approx(np.sum(parts) / len(p), rel=1e-4)
+
+
 def test_surface_dice_of_a_far_square_is_zero() -> None:
     assert TASK.measure(logits_of(square(1, 1, side=5)), square(20, 20, side=5))["nsd"].item() == 0
 
