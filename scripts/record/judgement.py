@@ -73,6 +73,8 @@ class Judgement:
         print(f"{verdict.outcome}: {verdict.reason}")
         for check in verdict.checks:
             print(f"  {_MET[check.met]:8} {check.name}: {check.detail}")
+        qualified = {True: "yes", False: "no", None: "not tried (run qualify)"}[self._qualified(pool)]
+        print(f"procedure qualified by mock requests: {qualified}")
         print(f"verdict: {self.folder.verdict}")
 
     def end(self) -> None:
@@ -135,6 +137,18 @@ class Judgement:
             return Check(name, False, "the student was unlearned with other settings than the references")
         return Check(name, True, "same training, same recipe, seeds of their own")
 
+    def _qualified(self, pool: Mapping[str, Any]) -> bool | None:
+        """Whether mock requests qualified this procedure on this teacher; None where that was not tried."""
+        path = self.folder.qualification
+        if not path.is_file():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            same = found["teacher"] == pool["digests"]["teacher"] and found["recipes"] == pool["recipes"]
+            return bool(found["qualified"]) if same else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not readable; run qualify again") from error
+
     def _content(self, verdict: Verdict, pool: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "outcome": verdict.outcome,
@@ -147,7 +161,7 @@ class Judgement:
             "margin": MARGIN,
             "relevant_gap": self.relevant,
             "clinical_margin": self.clinical_margin,
-            "procedure_qualified": None,
+            "procedure_qualified": self._qualified(pool),
             "not_tested": list(NOT_TESTED),
             "models": dict(pool["digests"]),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,10 +87,15 @@ class Controls:
         return Job("background", key, folder, folder / "release" / "student.pt", (step,))
 
     def _request(self, name: str, patients: list[str]) -> Path:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["request_id", "level", "id", "requested_on", "ground"])
-        writer.writerows([[name, "patient", patient, "2026-01-01", "research"] for patient in patients])
         path = self.pairs.folder / f"{name}.csv"
-        write_text(path, text.getvalue())
+        write_request(path, name=name, patients=patients)
         return path
+
+
+def write_request(path: Path, *, name: str, patients: Sequence[str]) -> None:
+    """A request.csv for research: in a pool's folder, which is as private as the data."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["request_id", "level", "id", "requested_on", "ground"])
+    writer.writerows([[name, "patient", patient, "2026-01-01", "research"] for patient in patients])
+    write_text(path, text.getvalue())

@@ -15,6 +15,7 @@ APART = frozenset(
     " checkpoint_every dataset_dir request folds fold_members fold member seed select patience forget_ratio tombstones"
     " key_dir low_memory".split()
 )
+FOLDERS = {"original": "originals"}
 NEVER_SELECTED = {"select": "last", "patience": 0}  # a checkpoint chosen by a metric would not be paired
 
 
@@ -61,38 +62,53 @@ class Pairs:
         """The original, unlearned with the procedure and the settings of this run."""
         original = self.original(pair)
         seed = self.first_seed + pair
+        return self._unlearned("unlearned", original.weights, original.key, seed, self.request, self.forget_key)
+
+    def mock(self, teacher: Path, request: Path, forget_key: str) -> Job:
+        """The teacher, unlearned for a mock request."""
+        return self._unlearned("mock", teacher, file_digest(teacher), self.first_seed, str(request), forget_key)
+
+    def fold_out(self, fold: int, *, folds: int, seed: int) -> Job:
+        """Trained without a fold's patients: what a mock request's retrained model would be, near enough."""
+        own = {"fold": fold, "folds": folds}
+        return self._trained("fold_out", seed - self.first_seed, request="", left_out=own)
+
+    def _unlearned(self, kind: str, model: Path, model_key: str, seed: int, request: str, forget_key: str) -> Job:
         steps = []
         plain: dict[str, Any] = {}
         for workflow in ("forget", "restore"):
             path, known = self._workflow(workflow)
-            own = self._known(known) | {"model_dir": str(original.folder), "model_name": "model.pt", "seed": seed}
+            own = self._known(known) | {"model_dir": str(model.parent), "model_name": model.name, "seed": seed}
             plain[workflow] = self._plain(path, own)
-            steps.append((path, own | {"fold_dir": str(self.fold_dir), "request": self.request}))
+            steps.append((path, own | {"fold_dir": str(self.fold_dir), "request": request}))
         folds = {path.name: file_digest(path) for path in sorted(self.fold_dir.glob("model_fold*.pt"))}
-        key = digest(["unlearned", original.key, self.forget_key, seed, plain, folds])
-        folder = self.folder / "unlearned" / key[:16]
+        key = digest([kind, model_key, forget_key, seed, plain, folds])
+        folder = self.folder / kind / key[:16]
         return Job(
-            kind="unlearned",
+            kind=kind,
             key=key,
             folder=folder,
             weights=folder / "release" / "student.pt",
             steps=tuple(Step(path, "run", own | {"output_dir": str(folder)}) for path, own in steps),
         )
 
-    def _trained(self, kind: str, pair: int, *, request: str) -> Job:
+    def _trained(self, kind: str, pair: int, *, request: str, left_out: Mapping[str, int] | None = None) -> Job:
         path, known = self._workflow("train")
         own = self._known(known) | NEVER_SELECTED | {"seed": self.first_seed + pair, "folds": 0}
         forgotten = self.forget_key if request else ""
-        key = digest([kind, self.data_key, forgotten, self.first_seed + pair, self._plain(path, own)])
-        folder = self.folder / f"{kind}s".replace("retraineds", "retrained") / key[:16]
+        parts = [kind, self.data_key, forgotten, self.first_seed + pair, self._plain(path, own)]
+        key = digest(parts if left_out is None else [*parts, dict(left_out)])
+        folder = self.folder / FOLDERS.get(kind, kind) / key[:16]
         own |= {
             "request": request,
             "forget_ratio": 0.0,
             "model_dir": str(folder),
             "model_name": "model.pt",
             "output_dir": str(folder / "run"),
+            **(left_out or {}),
         }
-        return Job(kind, key, folder, folder / "model.pt", (Step(path, "single", own),))
+        name = "model.pt" if left_out is None else f"model_fold{left_out['fold']}.pt"
+        return Job(kind, key, folder, folder / name, (Step(path, "single", own),))
 
     def _workflow(self, name: str) -> tuple[str, set[str]]:
         path = self.config_dir / f"{name}.yaml"

@@ -165,7 +165,7 @@ class ReferencePool:
             "delivered": self.scoring.model(self.folder.student),
             "teacher": self.scoring.model(self.teacher),
             "digests": {"delivered": file_digest(self.folder.student), "teacher": file_digest(self.teacher)},
-            "recipes": sorted({_recipe(job.folder) for job in jobs if job.kind == "unlearned"}),
+            "recipes": sorted({recipe_of(job.folder) for job in jobs if job.kind == "unlearned"}),
             "seeds": [self.pairs.first_seed + pair for pair in range(len(jobs) // len(KINDS))],
             "budget": self.budget_pairs if plan is None else plan.budget,
             "models": {
@@ -218,7 +218,7 @@ def _training(weights: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _recipe(folder: Path) -> str:
+def recipe_of(folder: Path) -> str:
     """The recipe that an unlearned model was made by."""
     path = folder / "private" / "state.json"
     return str(json.loads(path.read_text(encoding="utf-8")).get("recipe", "")) if path.is_file() else ""

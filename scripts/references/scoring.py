@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from scripts.attacks.relearning import Relearning
+from scripts.cohort.cohort import Record
 from scripts.cohort.loaders import CohortLoaders
+from scripts.data.datasets import EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import predict
@@ -84,6 +86,16 @@ class Scoring:
         """The same before relearning and at each look."""
         network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
         return relearning(network, self._corrected)
+
+    def corrected_of(self, path: str | Path, records: Sequence[Record]) -> float:
+        """The same for other records than the forget set: those of one patient."""
+        network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
+        loader = EpochLoader(self.loaders.prepare(records), batch_size=len(records))
+        own, validation = (
+            predict(network, batches, task=self.task, arithmetic=self.arithmetic).mean("score")
+            for batches in (loader, self._sets["validation"])
+        )
+        return own - validation
 
     @torch.no_grad()
     def disagreements(self, paths: Sequence[Path]) -> list[list[float]]:

@@ -1,0 +1,124 @@
+"""`run qualify`: the procedure on mock requests of one patient each, against models that were trained without them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.chain import command_line_settings
+from scripts.cohort import Cohort
+from scripts.cohort.cohort import units
+from scripts.cohort.provenance import provenance_path
+from scripts.errors import InputError
+from scripts.files import write_json
+from scripts.record.run_folder import RunFolder
+from scripts.references.controls import write_request
+from scripts.references.jobs import Job, digest, file_digest, run_jobs
+from scripts.references.pairs import Pairs
+from scripts.references.pool import recipe_of
+from scripts.references.scoring import Scoring
+from scripts.verify.qualification import LEAST_REQUESTS, qualify
+
+
+class Qualify:
+    """Writes `release/qualification.json`; `verify` says beside its verdict whether the procedure is qualified.
+
+    The models without a patient are fold-out models with the teacher's own seed: as near to its twin as a pool can
+    come. The fold teachers that unlearning looks at have other seeds, or the target would be the measure.
+
+    Args:
+        requests: mock requests, at least 16, drawn from the retain patients.
+        seed: of the draw.
+        settings: of all workflows; None takes the command line's.
+    """
+
+    def __init__(
+        self,
+        *,
+        config_dir: str | Path,
+        reference_dir: str | Path,
+        cohort: Cohort,
+        folder: RunFolder,
+        scoring: Scoring,
+        teacher: str | Path,
+        fold_dir: str | Path,
+        requests: int = LEAST_REQUESTS,
+        seed: int = 1000,
+        workers: int = 1,
+        backend: str = "local",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        patients = [patient for patient in units(cohort.retain) if cohort.folds.get(patient, -1) >= 0]
+        if not LEAST_REQUESTS <= int(requests) <= len(patients):
+            allowed = f"{LEAST_REQUESTS} to {len(patients)}, the retain patients in folds"
+            raise InputError(f"mock_requests: {requests}: allowed are {allowed}")
+        self.folder, self.scoring, self.cohort, self.teacher = folder, scoring, cohort, Path(teacher)
+        self.workers, self.backend = int(workers), backend
+        self.patients = sorted(np.random.default_rng(int(seed)).choice(patients, int(requests), replace=False).tolist())
+        self.pairs = Pairs(
+            config_dir=config_dir,
+            folder=reference_dir,
+            settings=command_line_settings() if settings is None else settings,
+            request="",
+            data_key=digest([record["image_id"] for record in cohort.training()]),
+            forget_key="",
+            fold_dir=fold_dir,
+            first_seed=int(seed),
+        )
+
+    def run(self) -> None:
+        """Make the models, score, judge.
+
+        Raises:
+            InputError: the teacher's seed is not on record; a model could not be made.
+        """
+        self.folder.refuse_ended()
+        fold_out = self._fold_out()
+        mocks = {patient: self._mock(patient) for patient in self.patients}
+        jobs = [*fold_out.values(), *mocks.values()]
+        missing = sum(not job.done() for job in jobs)
+        print(f"qualify: {len(mocks)} mock requests, {missing} of {len(jobs)} models to be made", flush=True)
+        run_jobs(jobs, workers=self.workers, backend=self.backend)
+        scores: dict[str, list[float]] = {"original": [], "unlearned": [], "retrained": []}
+        for patient, job in mocks.items():
+            without = fold_out[self.cohort.folds[patient]]
+            for kind, weights in zip(scores, (self.teacher, job.weights, without.weights), strict=True):
+                scores[kind].append(self.scoring.corrected_of(weights, self._records(patient)))
+        write_json(self.folder.private / "qualification_scores.json", {"patients": self.patients, **scores})
+        try:
+            found = qualify(original=scores["original"], unlearned=scores["unlearned"], retrained=scores["retrained"])
+        except ValueError as error:
+            raise InputError(f"qualify: {error}") from error
+        recipes = sorted({recipe_of(job.folder) for job in mocks.values()})
+        content = {**asdict(found), "recipes": recipes, "teacher": file_digest(self.teacher)}
+        write_json(self.folder.qualification, content)
+        self.folder.write_manifest()
+        print(f"procedure qualified: {'yes' if found.qualified else 'no'}: {found.reason}")
+        fraction = "-" if found.forgotten_fraction is None else f"{found.forgotten_fraction:.2f}"
+        print(f"FF {fraction} over {found.requests} patients; t of the gap {found.gap_over_spread:.1f}")
+
+    def _fold_out(self) -> dict[int, Job]:
+        path = provenance_path(self.teacher)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            seed, folds = int(content["training"]["seed"]), len(set(self.cohort.folds.values()))
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: no record of the teacher's seed; train it with this bundle") from error
+        wanted = sorted({self.cohort.folds[patient] for patient in self.patients})
+        return {fold: self.pairs.fold_out(fold, folds=folds, seed=seed) for fold in wanted}
+
+    def _mock(self, patient: str) -> Job:
+        key = digest(["mock", patient])
+        request = self.pairs.folder / "mock" / f"request_{key[:16]}.csv"
+        if not request.is_file():
+            write_request(request, name="mock", patients=[patient])
+        images = [record["image_id"] for record in self._records(patient)]
+        return self.pairs.mock(self.teacher, request, digest(images))
+
+    def _records(self, patient: str) -> list[dict[str, Any]]:
+        return [record for record in self.cohort.retain if record["patient_id"] == patient]
