@@ -18,7 +18,7 @@ HEAVY = (
 )
 # Statistics are what these workflows are for.
 STATISTICS = {
-    "references": {"scripts.references.pool": "scipy"},
+    "references": {"scripts.references.pool": "scipy", "scripts.references.qualification": "scipy"},
     "verify": {"scripts.record.judgement": "scipy"},
     "verifier_study": {"scripts.references.verifier_study": "scipy"},
 }

@@ -84,14 +84,14 @@ class VerifierStudy:
         return self.size * self.blocks
 
     def run(self) -> None:
-        """Make, score, judge; pair after pair, so that an interrupted study can be read as far as it came."""
+        """Make, score, judge; written block after block, so that an interrupted study can be read as far as it came."""
         for pair in range(self.count):
             twins = [self.pairs.original(pair), self.pairs.retrained(pair)]
             run_jobs(twins, workers=self.workers, backend=self.backend)
             own = [job(pair) for job in self.controls.values()]
             run_jobs(_distinct(own), workers=self.workers, backend=self.backend)
             print(f"verifier study: pair {pair + 1} of {self.count}", flush=True)
-            if pair + 1 >= self.size:
+            if (pair + 1) % self.size == 0:  # rates of drawn blocks take minutes
                 self._write(pair + 1)
         self._show()
 
