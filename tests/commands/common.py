@@ -114,11 +114,14 @@ def refusal(name: str, settings: Mapping[str, Any], *, run_id: str | None = None
     raise AssertionError(f"{name} took what it should refuse")
 
 
-def front_end(name: str, settings: Mapping[str, Any], *, overlays: Sequence[str | Path] = ()) -> tuple[int, str]:
+def front_end(
+    name: str, settings: Mapping[str, Any], *, run_id: str = "", overlays: Sequence[str | Path] = ()
+) -> tuple[int, str]:
     """Exit code and stderr of the command line, run in this process: MONAI's own main, our hook at its end."""
     import monai.bundle.__main__ as main
 
-    argv = [str(main.__file__), *words(name, {**settings, "logging_file": False}, overlays=overlays)]
+    given = words(name, {**settings, "logging_file": False}, run_id=run_id, overlays=overlays)
+    argv = [str(main.__file__), *given]
     errors = io.StringIO()
     code = 0
     with (
