@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from scripts.record.clinical_guard import clinical_guard
 from scripts.record.informing import informing
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
+from scripts.record.subgroup_guard import measured_subgroups, subgroup_check
 from scripts.verify.contrasts import MARGIN
 from scripts.verify.recovery import recovery_family
 from scripts.verify.verdict import LEVEL, Check, Verdict, decide
@@ -105,7 +106,9 @@ class Judgement:
     def _decide(self, pool: Mapping[str, Any]) -> Verdict:
         try:
             scores = request_scores(pool)
-            guard = clinical_guard(pool, key_metric=self.key_metric, margin=self.clinical_margin)
+            metric, margin = self.key_metric, self.clinical_margin
+            groups = measured_subgroups(pool, key_metric=metric, margin=margin)
+            guard = clinical_guard(pool, key_metric=metric, margin=margin) + subgroup_check(groups, margin=margin)
             verdict = decide(
                 scores,
                 checks=[*guard, recovery_check(pool)],
@@ -113,7 +116,10 @@ class Judgement:
                 budget=int(pool["budget"]),
                 relevant=self.relevant,
             )
-            return replace(verdict, evidence={**verdict.evidence, **informing(pool)}) if verdict.evidence else verdict
+            if not verdict.evidence:
+                return verdict
+            more = {**informing(pool), "subgroups": [asdict(group) for group in groups]}
+            return replace(verdict, evidence={**verdict.evidence, **more})
         except (ValueError, KeyError, TypeError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
 

@@ -21,6 +21,8 @@ from scripts.engines.predict import predict
 from scripts.tasks import Task
 
 SETS = ("forget", "validation", "test")
+GROUPS = ("sex", "age", "site", "diagnosis")
+AGE_BANDS = (40, 60)  # years, lower ends
 
 
 class Scoring:
@@ -44,14 +46,15 @@ class Scoring:
         self.surface = bool(surface)
         self._sets = {name: loaders.evaluation(name) for name in SETS if loaders.cohort.named(name)}
 
-    def images(self) -> dict[str, dict[str, list[str]]]:
-        """Set -> image and patient ids, in the order of the scores: patient data."""
+    def images(self) -> dict[str, dict[str, Any]]:
+        """Set -> image and patient ids and groups, in the order of the scores: patient data."""
         found = {}
         for name in self._sets:
             records = self.loaders.cohort.named(name)
             found[name] = {
                 "images": [record["image_id"] for record in records],
                 "patients": [record["patient_id"] for record in records],
+                "groups": groups(records),
             }
         return found
 
@@ -119,6 +122,25 @@ class Scoring:
             for name in ("forget", "validation")
         ]
         return means[0] - means[1]
+
+
+def groups(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Attribute -> each image's group, empty where it is not known; attributes that no record has are left out."""
+    found = {name: [_group(name, record.get(name)) for record in records] for name in GROUPS}
+    return {name: values for name, values in found.items() if any(values)}
+
+
+def _group(name: str, value: Any) -> str:
+    if value is None or name != "age":
+        return "" if value is None else str(value).strip()
+    try:
+        years = float(value)
+    except (TypeError, ValueError):
+        return ""
+    if not math.isfinite(years):
+        return ""
+    young, old = AGE_BANDS
+    return f"below {young}" if years < young else f"{young} to {old - 1}" if years < old else f"{old} and above"
 
 
 def plain(values: Sequence[float]) -> list[float | None]:
