@@ -19,7 +19,8 @@ def request_scores(pool: Mapping[str, Any]) -> RequestScores:
     sets = pool["sets"]
 
     def scores(values: Mapping[str, Any]) -> ModelScores:
-        return ModelScores.of(*([_number(v) for v in values[name]["score"]] for name in ("forget", "validation")))
+        forget, validation = ([_number(v) for v in values[name]["score"]] for name in ("forget", "validation"))
+        return ModelScores.of(forget, validation, values.get("answers"))
 
     models = {kind: [scores(model["values"]) for model in found] for kind, found in pool["models"].items()}
     return RequestScores(

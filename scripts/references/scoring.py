@@ -22,6 +22,7 @@ from scripts.tasks import Task
 
 SETS = ("forget", "validation", "test")
 GROUPS = ("sex", "age", "site", "diagnosis")
+PLACES = 4  # of a probability
 AGE_BANDS = (40, 60)  # years, lower ends
 
 
@@ -59,7 +60,7 @@ class Scoring:
         return found
 
     def model(self, path: str | Path) -> dict[str, Any]:
-        """Set -> measure -> one value an image; `score` in nats."""
+        """Set -> measure -> one value an image, `score` in nats; and `answers`, of each forget image."""
         network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
         order = self.images()
         found: dict[str, Any] = {}
@@ -74,6 +75,7 @@ class Scoring:
             if rows.image_ids != order[name]["images"]:
                 raise RuntimeError(f"{name}: the loader's order is not the set's")
             found[name] = {measure: plain(values.tolist()) for measure, values in rows.values.items()}
+        found["answers"] = self._answers(network)
         return found
 
     def corrected(self, path: str | Path, change: Callable[[nn.Module], nn.Module] | None = None) -> float:
@@ -115,6 +117,15 @@ class Scoring:
             [statistics.fmean(_apart(a, b) for a, b in zip(one, other, strict=True)) for other in decided]
             for one in decided
         ]
+
+    @torch.no_grad()
+    def _answers(self, network: nn.Module) -> list[list[float]]:
+        """(images, cells) of the forget set, to four places."""
+        rows = [
+            self.task.answer(self.arithmetic.logits(network, self.arithmetic.move(batch)["image"]))
+            for batch in self._sets["forget"]
+        ]
+        return [[round(value, PLACES) for value in row] for row in torch.cat(rows).tolist()]
 
     def _corrected(self, network: nn.Module) -> float:
         means = [

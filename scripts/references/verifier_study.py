@@ -24,6 +24,7 @@ from scripts.verify.rates import clopper_pearson, disjoint_blocks, pool_rate
 from scripts.verify.scores import ModelScores, RequestScores
 from scripts.verify.verdict import Verdict, decide
 
+PATTERNS = ("pattern", "pattern_of_answers")
 OUTCOMES = ("PASS", "FAIL-under", "FAIL-over", "INCONCLUSIVE", "NO-MEASURABLE-INFLUENCE")
 
 
@@ -129,7 +130,7 @@ class VerifierStudy:
             "pass_rate_of_drawn_blocks": asdict(drawn),
             "reasons": [one.reason for one in found],
             "evidence": [
-                {key: one.evidence.get(key) for key in ("gap_over_sigma", "rho", "forgotten_fraction", "pattern")}
+                {key: one.evidence.get(key) for key in ("gap_over_sigma", "rho", "forgotten_fraction", *PATTERNS)}
                 for one in found
             ],
         }
@@ -151,12 +152,13 @@ class VerifierStudy:
 
     def _scores(self, job: Job) -> ModelScores:
         """Scored once, kept beside the model."""
-        path = job.folder / f"scores_{self.pairs.forget_key[:16]}.json"
+        path = job.folder / f"answers_{self.pairs.forget_key[:16]}.json"
         if not path.is_file():
             values = self.scoring.model(job.weights)
-            write_json(path, {name: values[name]["score"] for name in ("forget", "validation")})
+            own = {name: values[name]["score"] for name in ("forget", "validation")}
+            write_json(path, own | {"answers": values["answers"]})
         found = json.loads(path.read_text(encoding="utf-8"))
-        return ModelScores.of(found["forget"], found["validation"])
+        return ModelScores.of(found["forget"], found["validation"], found["answers"])
 
     def _show(self) -> None:
         found = json.loads((self.folder.release / "verifier.json").read_text(encoding="utf-8"))

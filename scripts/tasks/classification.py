@@ -22,6 +22,10 @@ class Classification(Task):
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.argmax(1)
 
+    def answer(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probability of each class (N, K)."""
+        return logits.float().softmax(1).cpu()
+
     def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Logit-scaled confidence of the true class, log(p/(1-p)), clipped to -8..8."""
         logits, label = logits.float(), label.long().flatten()

@@ -13,6 +13,7 @@ from scripts.tasks.task import Task
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
 BAND = 2  # pixels either side of the true boundary
 BINS = 10  # of the calibration error
+CELLS = {2: 16, 3: 6}  # along each axis, of the coarse answer; per spatial dimensions
 TOLERANCE = 1.0  # pixels, of the normalised surface Dice
 
 
@@ -44,6 +45,12 @@ class Segmentation(Task):
 
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         return (logits.float() > 0).float()
+
+    def answer(self, logits: torch.Tensor) -> torch.Tensor:
+        """Mean probability of foreground in each cell of a grid, 16 x 16 or 6 x 6 x 6: (N, cells)."""
+        dims = logits.ndim - 2
+        pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d
+        return pool(torch.sigmoid(logits.float()), CELLS[dims]).flatten(1).cpu()
 
     def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Mean of clip(log(q/(1-q)), -8, 8), q the probability of the true label: averaged over

@@ -33,6 +33,10 @@ class Task(ABC):
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         """The decision: binary mask (N, 1, ...) or class index (N,)."""
 
+    @abstractmethod
+    def answer(self, logits: torch.Tensor) -> torch.Tensor:
+        """What is said of each image, coarsely and without a label: probabilities (N, cells)."""
+
     def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
         """Measures that exist for a set of images only (AUC); none by default."""
         return {}

@@ -36,7 +36,7 @@ def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan:
         "difference": _contrast(found.difference),
         "forgotten_fraction": found.forgotten_fraction,
         "forgotten_fraction_uncorrected": _uncorrected(scores),
-        "pattern": {"value": _finite(shape.value), "upper": _finite(shape.upper), "allowed": found.margin**2},
+        "pattern": pattern_figures(shape, found.margin),
         "power": power(effect=effect, rho=0.0, pairs=found.pairs, margin=found.margin, draws=DRAWS),
         "detectable_gap": detectable_gap(spread=found.gap.sd, pairs=found.pairs, margin=found.margin),
         "pairs_needed": plan.pairs,
@@ -49,6 +49,13 @@ def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan:
         "klom": _beside(klom(scores), "value", "null"),
         "means": {name: scores.means(name).tolist() for name in scores.models},
     }
+
+
+def pattern_figures(found: Pattern | None, margin: float) -> dict[str, float | None] | None:
+    """E, its bound, and the square of the margin."""
+    if found is None:
+        return None
+    return {"value": _finite(found.value), "upper": _finite(found.upper), "allowed": margin**2}
 
 
 def _attack(found: Attack) -> dict[str, list[float]]:

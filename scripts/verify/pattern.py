@@ -34,7 +34,7 @@ def pattern(*, original: ArrayLike, unlearned: ArrayLike, retrained: ArrayLike) 
     Products of different pairs only: noise that pairs do not share averages to zero.
 
     Args:
-        original, unlearned, retrained: scores (J, images of the forget set), nats.
+        original, unlearned, retrained: (J, images of the forget set) scores, nats, or (J, images * cells) answers.
 
     Raises:
         ValueError: fewer than four pairs, shapes that differ, a value that is not finite.

@@ -18,15 +18,18 @@ class ModelScores:
     Attributes:
         forget: (images,).
         validation: (images,), of images that nobody trained on.
+        answers: (images, cells), probabilities that the model gives on each forget image, coarsely; None: not taken.
     """
 
     forget: Array
     validation: Array
+    answers: Array | None = None
 
     @classmethod
-    def of(cls, forget: ArrayLike, validation: ArrayLike) -> ModelScores:
+    def of(cls, forget: ArrayLike, validation: ArrayLike, answers: ArrayLike | None = None) -> ModelScores:
         """From any sequences of numbers."""
-        return cls(np.asarray(forget, dtype=np.float64), np.asarray(validation, dtype=np.float64))
+        one, other = np.asarray(forget, dtype=np.float64), np.asarray(validation, dtype=np.float64)
+        return cls(one, other, None if answers is None else np.asarray(answers, dtype=np.float64))
 
 
 class RequestScores:
@@ -69,6 +72,8 @@ class RequestScores:
                     )
                 if not (np.isfinite(model.forget).all() and np.isfinite(model.validation).all()):
                     raise ValueError(f"{name}: a score is not a finite number")
+                if model.answers is not None and not np.isfinite(model.answers).all():
+                    raise ValueError(f"{name}: an answer is not a finite number")
 
     @property
     def patient_count(self) -> int:
@@ -82,6 +87,13 @@ class RequestScores:
     def images(self, name: str, *, corrected: bool = True) -> Array:
         """(models, images) scores of the forget set, each model minus its own level."""
         return np.stack([model.forget - corrected * self.level(model) for model in self.models[name]])
+
+    def answers(self, name: str) -> Array | None:
+        """(models, images * cells) answers on the forget set; None where a model of the pool has none."""
+        found = [model.answers for models in self.models.values() for model in models]
+        if any(one is None for one in found):
+            return None
+        return np.stack([np.ravel(model.answers) for model in self.models[name]])  # type: ignore[arg-type]
 
     def by_patient(self, model: ModelScores, *, corrected: bool = True) -> Array:
         """(patients,) mean scores of the forget set."""

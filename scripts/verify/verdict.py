@@ -14,8 +14,8 @@ import numpy as np
 
 from scripts.errors import DONE, FAIL, INCONCLUSIVE, NO_INFLUENCE
 from scripts.verify.contrasts import MARGIN, PairedContrasts
-from scripts.verify.figures import figures
-from scripts.verify.pattern import pattern
+from scripts.verify.figures import figures, pattern_figures
+from scripts.verify.pattern import Pattern, pattern
 from scripts.verify.plan import PairPlan, plan_pairs
 from scripts.verify.prediction import prediction_interval
 from scripts.verify.scores import RequestScores
@@ -29,6 +29,9 @@ EXIT_CODES = {
     "NO-MEASURABLE-INFLUENCE": NO_INFLUENCE,
 }
 LEVEL = 0.01  # of each check that may block a PASS
+# Of the answers, cell by cell: less than half of the original's departure may be left. The cells see what each image's
+# score adds up to nothing, so also what a procedure's own references err by; chosen and measured in docs/RESULTS.md.
+ANSWERS_MARGIN = 0.5
 RELEVANT = 0.1  # nats: a gap below this is no influence
 
 
@@ -96,11 +99,16 @@ def _decide(
     o, u, r = (scores.means(name) for name in ("original", "unlearned", "retrained"))
     found = PairedContrasts(original=o, unlearned=u, retrained=r, margin=margin)
     shape = pattern(**{name: scores.images(name) for name in scores.models})
-    same = f"E {shape.value:.3f}, bound {shape.upper:.3f}, allowed {margin**2:.3f}"
-    checks = (Check("pattern", shape.met(margin), same), *_delivered(scores), *given)
+    answers = _answers(scores)
+    checks = (
+        _same("pattern", shape, margin),
+        _same("pattern of answers", answers, ANSWERS_MARGIN),
+        *_delivered(scores),
+        *given,
+    )
     plan = plan_pairs(original=o, retrained=r, budget=budget, margin=margin)
     outcome, reason = _outcome(found, checks, exchangeable, plan, relevant)
-    evidence = figures(scores, found, shape, plan)
+    evidence = figures(scores, found, shape, plan) | {"pattern_of_answers": pattern_figures(answers, ANSWERS_MARGIN)}
     return Verdict(outcome, reason, checks if exchangeable is None else (exchangeable, *checks), evidence)
 
 
@@ -137,6 +145,20 @@ def _outcome(
         named = "; ".join(f"{check.name}: {check.detail}" for check in failed)
         return "INCONCLUSIVE", f"the means are equivalent, but not all else that a PASS needs holds: {named}"
     return "PASS", f"no detectable difference from retrained models at margin {found.margin:g} of the original's gap"
+
+
+def _answers(scores: RequestScores) -> Pattern | None:
+    """The pattern of what the models say, where it was taken of all of them."""
+    found = {name: scores.answers(name) for name in scores.models}
+    if any(rows is None for rows in found.values()):
+        return None
+    return pattern(**found)  # type: ignore[arg-type]
+
+
+def _same(name: str, found: Pattern | None, margin: float) -> Check:
+    if found is None:
+        return Check(name, None, "not taken of every model; run references again")
+    return Check(name, found.met(margin), f"E {found.value:.3f}, bound {found.upper:.3f}, allowed {margin**2:.3f}")
 
 
 def _delivered(scores: RequestScores) -> tuple[Check, ...]:

@@ -32,6 +32,7 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
         held_out = (0.8 + 0.01 * rng.standard_normal(30) + change).tolist()
         rate = [0.1] * 30
         return {
+            "answers": model.answers.tolist(),
             "forget": {"score": model.forget.tolist()},
             "validation": {"score": model.validation.tolist(), "dice": held_out, "false_negative_rate": rate},
         }

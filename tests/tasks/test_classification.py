@@ -66,3 +66,10 @@ def test_classes_that_do_not_occur_are_left_out() -> None:
     assert found["auc"] == pytest.approx(sum(areas) / 2) and "sensitivity_2" not in found
     alone = label == 0
     assert set(TASK.summary([label[alone]], [logits[alone]])) == {"sensitivity_0"}
+
+
+def test_an_answer_is_every_class_s_probability() -> None:
+    logits, _ = noisy()
+    found = TASK.answer(logits)
+    assert found.shape == logits.shape and torch.allclose(found, logits.softmax(1))
+    assert torch.allclose(found.sum(1), torch.ones(len(found)))

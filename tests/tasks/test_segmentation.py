@@ -175,3 +175,16 @@ def test_band_is_two_pixels_either_side() -> None:
 
 def test_no_measure_of_a_set_as_a_whole() -> None:
     assert TASK.summary([torch.zeros(1)], [torch.zeros(1)]) == {}
+
+
+@pytest.mark.parametrize("size", [(16, 16), (64, 48), (6, 12, 18)])
+def test_an_answer_is_the_mean_probability_of_each_cell(size: tuple[int, ...]) -> None:
+    logits = torch.randn(2, 1, *size, generator=torch.Generator().manual_seed(0))
+    found = build_task("segmentation").answer(logits)
+    cells = 16 if len(size) == 2 else 6
+    assert found.shape == (2, cells ** len(size))
+    if all(side % cells == 0 for side in size):
+        parts = [side // cells for side in size]
+        corner = torch.sigmoid(logits[1, 0])[tuple(slice(0, part) for part in parts)].mean()
+        assert found[1, 0].item() == pytest.approx(corner.item(), abs=1e-6)
+    assert found.mean().item() == pytest.approx(torch.sigmoid(logits).mean().item(), abs=0.05)

@@ -43,6 +43,27 @@ def test_equal_means_with_another_pattern_do_not_pass_and_the_pattern_is_named()
     assert sum("pattern" in verdict.reason for verdict in found) >= 0.7 * DRAWS
 
 
+def test_equal_scores_with_other_answers_do_not_pass_and_the_answers_are_named() -> None:
+    """Drawn to the other side of what the image shows: no image's score tells, what is said of it does."""
+    found = [decide(simulated(seed=seed, other_answers=0.65)) for seed in range(DRAWS)]
+    assert not any(verdict.outcome == "PASS" for verdict in found)
+    assert sum("pattern of answers" in verdict.reason for verdict in found) >= 0.9 * DRAWS
+    assert rates(other_answers=0.3)["PASS"] >= 0.8 * DRAWS
+
+
+def test_answers_that_were_not_taken_or_are_no_numbers_are_no_pass() -> None:
+    scores = next(s for s in map(lambda seed: simulated(seed=seed), range(9)) if decide(s).outcome == "PASS")
+    first, *others = scores.models["retrained"]
+    verdict = decide(without(scores, retrained=[replace(first, answers=None), *others]))
+    assert verdict.outcome == "INCONCLUSIVE" and "pattern of answers: not taken of every model" in verdict.reason
+    assert verdict.evidence["pattern_of_answers"] is None
+    assert first.answers is not None
+    short = replace(first, answers=first.answers[:, 1:])
+    assert decide(without(scores, retrained=[short, *others])).outcome == "INCONCLUSIVE"
+    with pytest.raises(ValueError, match="retrained: an answer is not a finite number"):
+        without(scores, retrained=[replace(first, answers=np.full_like(first.answers, np.nan)), *others])
+
+
 def test_a_delivered_model_that_strays_is_stopped_though_the_procedure_is_sound() -> None:
     found = [decide(simulated(seed=seed, delivered_kept=1.5)) for seed in range(DRAWS)]
     assert not any(verdict.outcome == "PASS" for verdict in found)
