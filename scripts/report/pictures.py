@@ -1,18 +1,39 @@
-"""Overlays (image, truth, teacher, student) and the curves of a run, as PNG in the run's private folder."""
+"""Overlays (image, truth, teacher, student, a retrained model) and the curves of a run, as PNG in `private/`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
+from scripts.cohort.loaders import CohortLoaders
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.handlers.history import read_history
 from scripts.files import atomic_path
-from scripts.record.evaluation import Evaluation
+from scripts.record.run_folder import RunFolder
+from scripts.tasks import Task
 
 SHOWN = ("forget", "validation", "test")
+
+
+class Shown(Protocol):
+    """Models and the data they are shown on: an `Evaluation`, or a pool's."""
+
+    @property
+    def folder(self) -> RunFolder: ...
+    @property
+    def loaders(self) -> CohortLoaders: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def arithmetic(self) -> Arithmetic: ...
+    @property
+    def models(self) -> Mapping[str, nn.Module]:
+        """Name of a column -> network."""
+        ...
 
 
 class Pictures:
@@ -23,7 +44,7 @@ class Pictures:
         normalise: how the images were normalised.
     """
 
-    def __init__(self, *, evaluation: Evaluation, count: int = 4, normalise: str = "half") -> None:
+    def __init__(self, *, evaluation: Shown, count: int = 4, normalise: str = "half") -> None:
         self.evaluation = evaluation
         self.count = int(count)
         self.normalise = normalise
@@ -64,7 +85,7 @@ class Pictures:
         if column == "truth":
             _outline(axis, label[0, 0], "#00d26a")
             return
-        arithmetic: Arithmetic = self.evaluation.arithmetic
+        arithmetic = self.evaluation.arithmetic
         with torch.no_grad():
             image = arithmetic.move({"image": item["image"][None]})["image"]
             logits = arithmetic.logits(self.evaluation.models[column], image).cpu()

@@ -21,6 +21,9 @@ MADE = {
     **{"restore_epochs": 1, "batch_size": 32, "epochs": 1, "validate_every": 1},
 }
 
+# The fixture has tried the attacks.
+UNATTACKED = {"recovery": [], "relearning_steps": 0, "overlays": 0}
+
 
 def settings(folder: Path, **changes: Any) -> dict[str, Any]:
     return {
@@ -83,6 +86,8 @@ def test_every_pair_has_its_models_and_scores(referenced: Path) -> None:
     digests = [model["digest"] for found in scores["models"].values() for model in found]
     assert len(set(digests)) == 3 * PAIRS
     assert set(scores["sets"]["forget"]["patients"]) == set(FORGOTTEN)
+    pictures = referenced / "run" / "private" / "overlays"
+    assert {path.name for path in pictures.iterdir()} >= {"forget.png", "validation.png", "test.png"}
     made = read(referenced / "run" / "release" / "references.json")
     assert made["pairs"] == PAIRS and all(len(found) == PAIRS for found in made["seconds"].values())
 
@@ -94,7 +99,7 @@ def test_again_makes_nothing_and_what_is_missing_is_made_the_same(copied: Path) 
     weights = [(folder / "model.pt").read_bytes() for folder in lost]
     for folder in lost:
         shutil.rmtree(folder)
-    code, errors = front_end("references", settings(copied, reference_workers=2))
+    code, errors = front_end("references", settings(copied, **UNATTACKED, reference_workers=2))
     assert code == 0, errors
     after = models(copied)
     assert {path for path in after if after[path] != before[path]} == {folder / "model.pt" for folder in lost}
@@ -152,7 +157,8 @@ def test_without_a_student_there_is_nothing_to_refer_to(copied: Path) -> None:
 
 def test_a_pilot_plans_and_says_so(copied: Path) -> None:
     """Models of one epoch know nothing of their patients: the plan is beyond any budget, the pilot is scored."""
-    code, errors = front_end("references", settings(copied, reference_pairs=0, reference_pilot=4, reference_budget=4))
+    planned = {"reference_pairs": 0, "reference_pilot": 4, "reference_budget": 4}
+    code, errors = front_end("references", settings(copied, **UNATTACKED, **planned))
     assert code == 0, errors
     plan = read(copied / "run" / "release" / "references.json")["plan"]
     assert plan["budget"] == 4 and plan["affordable"] == (plan["pairs"] is not None and plan["pairs"] <= 4)
