@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from scripts.references.verifier_study import OUTCOMES, PATTERNS
 from tests.studies.common import RESULTS, read
 
 SETS = ("forget", "retain", "validation", "test")
+KINDS = ("original", "unlearned", "retrained")
 VIEWS = ("forget_flip_h", "forget_flip_v", "forget_jitter", "forget_jpeg")
 
 
@@ -154,6 +157,63 @@ def cost() -> str:
     return table([*head, *(f"Dice {part}" for part in SETS)], rows)
 
 
+def verdicts() -> str:
+    """What `verify` said of each request: `release/verdict.json` and the seconds of `release/references.json`."""
+    rows = []
+    for path in sorted(RESULTS.glob("verdict/*.json")):
+        found = read(path)
+        evidence, auc = found["verdict"]["evidence"], found["verdict"]["evidence"]["attacks"]
+        worst, recovered = max(evidence["recovery"].items(), key=lambda item: item[1]["fraction"])
+        checks = found["verdict"]["checks"]
+        rows.append(
+            [
+                path.stem.replace("_", " "),
+                f"**{found['verdict']['outcome']}**",
+                f"{evidence['gap']['mean']:.2f}",
+                f"{evidence['gap_over_sigma']:.1f}",
+                f"{evidence['rho']:.2f}",
+                f"{evidence['forgotten_fraction']:.2f}",
+                *(f"{number(evidence[name]['value'])} ({number(evidence[name]['upper'])})" for name in PATTERNS),
+                *(
+                    " / ".join(f"{statistics.fmean(auc[attack][kind]):.2f}" for kind in KINDS)
+                    for attack in ("population", "lira", "rmia")
+                    if attack in auc
+                ),
+                f"{recovered['fraction']:+.2f} ({worst.replace('_', ' ')})",
+                ", ".join(check["name"] for check in checks if not check["met"]) or "-",
+                f"{sum(map(sum, found['seconds'].values())) / 60:.0f}",
+            ]
+        )
+    head = ["request", "verdict", "g, nats", "g / sigma", "rho", "FF", "E (bound)", "E of answers (bound)"]
+    attacks = [f"AUC {name} O / U / R" for name in ("population", "LiRA", "RMIA")]
+    return table([*head, *attacks, "most recovered", "checks not met", "minutes"], rows)
+
+
+def verifier() -> str:
+    """Verdicts on models of known truth, by disjoint blocks."""
+    rows = []
+    for found in results("verifier.json"):
+        for name, row in found["controls"].items():
+            counts = [row["outcomes"][outcome] for outcome in OUTCOMES]
+            drawn = row["pass_rate_of_drawn_blocks"]
+            blocks = row["evidence"]
+            rows.append(
+                [
+                    name,
+                    row["wanted"],
+                    *(
+                        f"{one['count']} ({one['low']:.2f}-{one['high']:.2f})" if one["count"] else "0"
+                        for one in counts
+                    ),
+                    f"{drawn['value']:.2f} ({drawn['low']:.2f}-{drawn['high']:.2f})",
+                    ", ".join(f"{one['forgotten_fraction']:.2f}" for one in blocks),
+                    *(", ".join(f"{one[pattern]['value']:.3f}" for one in blocks) for pattern in PATTERNS),
+                ]
+            )
+    head = ["control", "wanted", *OUTCOMES, "PASS of drawn blocks", "FF", "E", "E of answers"]
+    return table(head, rows)
+
+
 def retain_subset() -> str:
     """Changes against the teacher when retain images are drawn from a fixed part of them."""
     rows = []
@@ -171,6 +231,8 @@ def main() -> None:
     """Print all tables."""
     for title, text in (
         ("Cost", cost()),
+        ("Verdicts", verdicts()),
+        ("The verifier measured", verifier()),
         ("Phantom, part of the retain images", retain_subset()),
         ("Phantom", phantom()),
         ("CHASE_DB1 teacher, Dice", chase_teacher()),
