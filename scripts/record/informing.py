@@ -1,4 +1,4 @@
-"""What stands beside a verdict in figures: what came back under each attack, relearning, label-free damage, each patient by number."""
+"""What stands beside a verdict in figures: recovery, relearning, label-free damage, each patient by number."""
 
 from __future__ import annotations
 

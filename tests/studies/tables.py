@@ -189,6 +189,11 @@ def verdicts() -> str:
     return table([*head, *attacks, "most recovered", "checks not met", "minutes"], rows)
 
 
+def _count(found: dict[str, Any]) -> str:
+    """Blocks with an outcome, and the exact interval of their share."""
+    return f"{found['count']} ({found['low']:.2f}-{found['high']:.2f})"
+
+
 def verifier() -> str:
     """Verdicts on models of known truth, by disjoint blocks."""
     rows = []
