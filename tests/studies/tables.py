@@ -10,6 +10,7 @@ from scripts.references.verifier_study import OUTCOMES, PATTERNS
 from tests.studies.common import RESULTS, read
 
 SETS = ("forget", "retain", "validation", "test")
+ATTACKS = ("population", "LiRA", "RMIA")
 KINDS = ("original", "unlearned", "retrained")
 VIEWS = ("forget_flip_h", "forget_flip_v", "forget_jitter", "forget_jpeg")
 
@@ -139,7 +140,7 @@ def cost() -> str:
             for contender in ("ours", "retrain", "released", "finetune"):
                 row = case["contenders"][contender]
                 cpu = row["cpu_seconds"]
-                values = next(value for key, value in row["outcome"].items() if key in ("dice", "accuracy"))
+                values = next(value for key, value in row["outcome"].items() if key in ("dice", "iou", "accuracy"))
                 rows.append(
                     [
                         name,
@@ -154,7 +155,7 @@ def cost() -> str:
                     ]
                 )
     head = ["data", "", "repeats", "CPU s (low-high)", "over ours", "wall s", "memory MB", "FF"]
-    return table([*head, *(f"Dice {part}" for part in SETS)], rows)
+    return table([*head, *SETS], rows)
 
 
 def verdicts() -> str:
@@ -174,18 +175,14 @@ def verdicts() -> str:
                 f"{evidence['rho']:.2f}",
                 f"{evidence['forgotten_fraction']:.2f}",
                 *(f"{number(evidence[name]['value'])} ({number(evidence[name]['upper'])})" for name in PATTERNS),
-                *(
-                    " / ".join(f"{statistics.fmean(auc[attack][kind]):.2f}" for kind in KINDS)
-                    for attack in ("population", "lira", "rmia")
-                    if attack in auc
-                ),
+                *(" / ".join(f"{statistics.fmean(auc[attack][kind]):.2f}" for kind in KINDS) for attack in ATTACKS),
                 f"{recovered['fraction']:+.2f} ({worst.replace('_', ' ')})",
                 ", ".join(check["name"] for check in checks if not check["met"]) or "-",
                 f"{sum(map(sum, found['seconds'].values())) / 60:.0f}",
             ]
         )
     head = ["request", "verdict", "g, nats", "g / sigma", "rho", "FF", "E (bound)", "E of answers (bound)"]
-    attacks = [f"AUC {name} O / U / R" for name in ("population", "LiRA", "RMIA")]
+    attacks = [f"AUC {name} O / U / R" for name in ATTACKS]
     return table([*head, *attacks, "most recovered", "checks not met", "minutes"], rows)
 
 
