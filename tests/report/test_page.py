@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from collections.abc import Iterator
@@ -67,6 +68,23 @@ def test_the_release_page_is_the_same_without_what_is_private(tmp_path: Path, pa
     private, release = pages(judged(tmp_path, passing))
     kept = [line for line in release.splitlines() if line not in private.splitlines()]
     assert len(kept) <= 1 and all("not named on this page" in line for line in kept)
+
+
+@pytest.mark.parametrize(("sooner", "said"), [(True, "something is left in the weights"), (False, "Much sooner would")])
+def test_what_is_relearnt_sooner_is_said(tmp_path: Path, passing: dict[str, Any], sooner: bool, said: str) -> None:
+    pool = copy.deepcopy(passing)
+    curves = pool["relearning"]["curves"]
+    if sooner:
+        curves["unlearned"] = [[first, 5.0, 6.0] for first, *_ in curves["unlearned"]]
+    _, page = pages(judged(tmp_path, pool))
+    assert said in page and page.index("<h2>Relearning</h2>") < page.index(said)
+
+
+def test_groups_are_shown_as_text(tmp_path: Path, passing: dict[str, Any]) -> None:
+    pool = copy.deepcopy(passing)
+    pool["sets"]["validation"]["groups"] = {"site": [HOSTILE] * 30}
+    _, page = pages(judged(tmp_path, pool))
+    assert "Group by group" in page and HOSTILE not in page and "&lt;script&gt;" in page
 
 
 @pytest.mark.parametrize("kept", [1.0, -1.0])
