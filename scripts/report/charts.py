@@ -39,6 +39,23 @@ def contrasts_chart(difference: Mapping[str, Any], gap: Mapping[str, Any], margi
     return _svg(figure)
 
 
+def attacks_chart(attacks: Mapping[str, Mapping[str, Any]]) -> str:
+    """ROC curve of each attack on original, unlearned and retrained models, means over models."""
+    figure, axes = _figure(height=1.9, columns=len(attacks))
+    for axis, (name, attack) in zip(axes, attacks.items(), strict=True):
+        axis.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+        for kind, values in attack["curves"].items():
+            axis.plot(attack["rates"], values, color=COLOURS[kind], label=kind)
+        axis.set_title(name, fontsize=9, color=INK)
+        axis.set_xlim(0, 1)
+        axis.set_ylim(0, 1.02)
+        axis.set_xticks([0, 0.5, 1])
+        axis.set_xlabel("false positive rate")
+    axes[0].set_ylabel("true positive rate")
+    axes[-1].legend(fontsize=7, loc="lower right", frameon=False, labelcolor=INK)
+    return _svg(figure)
+
+
 def relearning_chart(steps: Sequence[int], curves: Mapping[str, Sequence[float]], level: float) -> str:
     """Corrected forget score while the forget images are trained on again, mean over pairs, nats."""
     figure, axis = _figure(height=2.2)
@@ -52,16 +69,18 @@ def relearning_chart(steps: Sequence[int], curves: Mapping[str, Sequence[float]]
     return _svg(figure)
 
 
-def _figure(*, height: float) -> tuple[Any, Any]:
+def _figure(*, height: float, columns: int = 0) -> tuple[Any, Any]:
+    """A figure with one axis, or with a row of them."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK}):
         figure = Figure(figsize=(6.4, 0.6 + height), layout="constrained")
-        axis = figure.subplots()
-    axis.tick_params(colors=INK)
-    axis.spines[["top", "right"]].set_visible(False)
-    return figure, axis
+        axes = figure.subplots(1, max(columns, 1), squeeze=False)[0]
+    for axis in axes:
+        axis.tick_params(colors=INK)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes if columns else axes[0]
 
 
 def _svg(figure: Any) -> str:

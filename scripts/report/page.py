@@ -12,7 +12,7 @@ from typing import Any
 from scripts.files import write_text
 from scripts.record.certificate import due_date
 from scripts.record.run_folder import RunFolder
-from scripts.report.charts import contrasts_chart, relearning_chart, scores_chart
+from scripts.report.charts import attacks_chart, contrasts_chart, relearning_chart, scores_chart
 
 TEMPLATE = Path(__file__).with_name("page.html")
 PLAIN = {
@@ -55,13 +55,14 @@ class Report:
         evidence = verdict.get("evidence") or {}
         request = (_read(self.folder.resolution).get("request") or {}) if private else {}
         environment = Environment(autoescape=True, undefined=StrictUndefined)
-        charts = {"scores_chart": "", "contrasts_chart": "", "relearning_chart": ""}
+        charts = dict.fromkeys(("scores_chart", "contrasts_chart", "attacks_chart", "relearning_chart"), "")
         if evidence.get("means"):
             # Drawn by us from numbers alone: the only markup that is not escaped.
             charts["scores_chart"] = Markup(scores_chart(evidence["means"]))
             charts["contrasts_chart"] = Markup(
                 contrasts_chart(evidence["difference"], evidence["gap"], evidence["margin"])
             )
+            charts["attacks_chart"] = Markup(attacks_chart(evidence["attacks"]))
         if again := evidence.get("relearning"):
             charts["relearning_chart"] = Markup(relearning_chart(again["steps"], again["curves"], again["level"]))
         return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(

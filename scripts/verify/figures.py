@@ -58,8 +58,9 @@ def pattern_figures(found: Pattern | None, margin: float) -> dict[str, float | N
     return {"value": _finite(found.value), "upper": _finite(found.upper), "allowed": margin**2}
 
 
-def _attack(found: Attack) -> dict[str, list[float]]:
-    return {name: list(getattr(found, name)) for name in ("original", "unlearned", "retrained")}
+def _attack(found: Attack) -> dict[str, Any]:
+    areas = {name: list(getattr(found, name)) for name in ("original", "unlearned", "retrained")}
+    return areas | {"rates": list(found.rates), "curves": {name: list(row) for name, row in found.curves.items()}}
 
 
 def _beside(found: tuple[float, float] | None, *names: str) -> dict[str, float] | None:

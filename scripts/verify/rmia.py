@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.verify.membership import Attack, area
+from scripts.verify.membership import Attack, Sides
 from scripts.verify.scores import ModelScores, RequestScores
 
 REFERENCES = 2  # retrained models of other pairs: more hardly help, and few pairs are the rule
@@ -23,7 +23,7 @@ def rmia_attack(scores: RequestScores) -> Attack:
     if len(retrained) < REFERENCES + 1:
         raise ValueError(f"RMIA: {len(retrained)} pairs are too few; at least {REFERENCES + 1} are needed")
 
-    def gain(model: ModelScores, pair: int) -> float:
+    def sides(model: ModelScores, pair: int) -> Sides:
         # The next pairs in turn: no model is judged by itself or by its twin.
         others = [retrained[(pair + step) % len(retrained)] for step in range(1, REFERENCES + 1)]
         forget = model.forget - np.mean([other.forget for other in others], 0)
@@ -31,9 +31,7 @@ def rmia_attack(scores: RequestScores) -> Attack:
         beaten = np.searchsorted(np.sort(held_out), forget, side="right") / len(held_out)
         count = len(held_out) - 1
         own = (np.searchsorted(np.sort(held_out), held_out, side="right") - 1) / max(count, 1)
-        return area(beaten, own)
+        return beaten, own
 
-    found = {
-        name: tuple(gain(model, pair) for pair, model in enumerate(models)) for name, models in scores.models.items()
-    }
-    return Attack("RMIA", **found)
+    found = {name: [sides(model, pair) for pair, model in enumerate(models)] for name, models in scores.models.items()}
+    return Attack.of("RMIA", found)

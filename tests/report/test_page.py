@@ -55,7 +55,14 @@ def pages(run: Run) -> tuple[str, str]:
 def test_verdict_first_and_figures_after_it(tmp_path: Path, passing: dict[str, Any]) -> None:
     private, release = pages(judged(tmp_path, passing))
     for page in (private, release):
-        order = ["<h1>PASS</h1>", "What had to hold", "Scores of all models", "What it cost", "What was not tested"]
+        order = [
+            "<h1>PASS</h1>",
+            "What had to hold",
+            "Scores of all models",
+            "Attacks",
+            "What it cost",
+            "What was not tested",
+        ]
         places = [page.index(text) for text in order]
         assert places == sorted(places)
         assert "synthetic data" in page and "12.3 CPU seconds" in page and "119 seconds" in page

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 
-from scripts.verify.membership import area, lira_attack, population_attack
+from scripts.verify.membership import area, lira_attack, population_attack, true_positives
 from scripts.verify.scores import ModelScores, RequestScores
 
 
@@ -42,6 +42,26 @@ def test_lira_sees_through_how_hard_an_image_is() -> None:
     assert np.mean(lira.original) > np.mean(population.original) + 0.1
     assert np.mean(lira.original) > np.mean(lira.unlearned) > np.mean(lira.retrained) + 0.1
     assert np.mean(lira.retrained) == pytest.approx(0.5, abs=0.05)
+
+
+def test_curves_are_those_of_scikit_learn_ties_among_them() -> None:
+    rng = np.random.default_rng(2)
+    for levels in (6, 1000):
+        members, others = (rng.integers(0, levels, count).astype(float) for count in (17, 23))
+        rates = np.linspace(0, 1, 21)
+        truth, given = [1] * 17 + [0] * 23, np.concatenate([members, others])
+        false, true, _ = roc_curve(truth, given, drop_intermediate=False)
+        top = {rate: true[false == rate].max() for rate in np.unique(false)}
+        expected = np.interp(rates, list(top), list(top.values()))
+        assert true_positives(members, others, rates) == pytest.approx(expected)
+
+
+def test_a_curve_begins_where_three_held_out_images_stand_for_its_rate() -> None:
+    found = population_attack(pool(kept=0.0, images=20))
+    assert found.rates[0] == pytest.approx(0.15) and found.rates[-1] == 1
+    assert all(len(row) == len(found.rates) and row[-1] == 1 for row in found.curves.values())
+    few = population_attack(pool(kept=0.0, images=2))
+    assert few.rates == (1.0,)
 
 
 def test_lira_is_what_a_plain_loop_gives() -> None:
