@@ -52,7 +52,8 @@ def attacks_chart(attacks: Mapping[str, Mapping[str, Any]]) -> str:
         axis.set_xticks([0, 0.5, 1])
         axis.set_xlabel("false positive rate")
     axes[0].set_ylabel("true positive rate")
-    axes[-1].legend(fontsize=7, loc="lower right", frameon=False, labelcolor=INK)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(labels), frameon=False, labelcolor=INK)
     return _svg(figure)
 
 
