@@ -34,7 +34,11 @@ from tests.commands.common import (
     workflow,
 )
 
-SHORT = {"steps_per_round": 2, "max_rounds": 3, "min_rounds": 3, "restore_epochs": 2, "restore_steps": 2, "overlays": 1}
+SHORT = {
+    **{"steps_per_round": 2, "max_rounds": 3, "min_rounds": 3, "overlays": 1},
+    # Whether the first epoch betters the head is a matter of rounding.
+    **{"restore_epochs": 2, "restore_steps": 2, "restore_patience": 0},
+}
 ARTEFACTS = {
     "private/adapter/adapter_config.json",
     "private/adapter/adapter_model.safetensors",
