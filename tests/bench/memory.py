@@ -69,10 +69,10 @@ def main(argv: Sequence[str]) -> None:
     print(f"\n{memory.above()}")
 
 
-def compared(*, network: str, size: int, batch: int, channels: int = 3) -> dict[str, Any]:
+def compared(*, network: str, size: int, batch: int, channels: int = 3, repeats: int = REPEATS) -> dict[str, Any]:
     """Median peak of all ways, in turns, and what ours is of full fine-tuning, without and with `low_memory`."""
     peaks: dict[str, list[int]] = {way: [] for way in WAYS}
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for way in WAYS:
             command = [sys.executable, "-m", "tests.bench.memory", network, str(size), str(batch), str(channels), way]
             done = subprocess.run(
