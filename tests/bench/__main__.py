@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\nwritten: {path.relative_to(common.ROOT)}")
         return
     found["floor"]["resnet34_256"] = floor.distance(**RESNET, repeats=2 if arguments.quick else 5)
-    found["memory"] = memory.compared(**RESNET)
+    found["memory"] = memory.compared(**RESNET, repeats=min(count, memory.REPEATS))
     found["floor"]["phantom"] = floor.distance(**PHANTOM_STEP, repeats=9)
     found["levers"] = {"phantom": floor.levers(**PHANTOM_STEP, repeats=5)}
     if not arguments.quick:
