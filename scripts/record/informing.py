@@ -1,4 +1,4 @@
-"""What stands beside a verdict in figures: recovery, relearning, label-free damage, each patient by number."""
+"""What stands beside a verdict and does not decide it: relearning, label-free damage, each patient by number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from scripts.record.scored import request_scores
 from scripts.verify.damage import damage_flag
-from scripts.verify.recovery import recovery_family
 from scripts.verify.relearning import relearned
 from scripts.verify.screen import patient_screen
 
@@ -29,8 +28,6 @@ def informing(pool: Mapping[str, Any]) -> dict[str, Any]:
     if curves := pool.get("relearning"):
         original = scores.means("original")
         found["relearning"] = asdict(relearned(steps=curves["steps"], original=original, curves=curves["curves"]))
-    if attacked := pool.get("recovery"):
-        found["recovery"] = {name: asdict(one) for name, one in recovery_family(attacked).items()}
     if apart := pool.get("disagreement"):
         matrix = np.array(apart)
         damage = damage_flag(delivered=matrix[0, 1:], retrained=matrix[1:, 1:])

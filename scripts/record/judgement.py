@@ -18,7 +18,7 @@ from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
 from scripts.record.subgroup_guard import measured_subgroups, subgroup_check
 from scripts.verify.contrasts import MARGIN
-from scripts.verify.recovery import recovery_family
+from scripts.verify.recovery import Recovery, recovery_family
 from scripts.verify.verdict import LEVEL, Check, Verdict, decide
 
 WORDING = {
@@ -109,16 +109,20 @@ class Judgement:
             metric, margin = self.key_metric, self.clinical_margin
             groups = measured_subgroups(pool, key_metric=metric, margin=margin)
             guard = clinical_guard(pool, key_metric=metric, margin=margin) + subgroup_check(groups, margin=margin)
+            recovered = recovery_family(pool["recovery"]) if pool.get("recovery") else {}
             verdict = decide(
                 scores,
-                checks=[*guard, recovery_check(pool)],
+                checks=[*guard, recovery_check(recovered)],
                 exchangeable=self._exchangeable(pool),
                 budget=int(pool["budget"]),
                 relevant=self.relevant,
             )
             if not verdict.evidence:
                 return verdict
-            more = {**informing(pool), "subgroups": [asdict(group) for group in groups]}
+            more = informing(pool) | {
+                "recovery": {name: asdict(one) for name, one in recovered.items()},
+                "subgroups": [asdict(group) for group in groups],
+            }
             return replace(verdict, evidence={**verdict.evidence, **more})
         except (ValueError, KeyError, TypeError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
@@ -173,15 +177,10 @@ class Judgement:
         }
 
 
-def recovery_check(pool: Mapping[str, Any]) -> Check:
-    """Whether under no attack more than the margin comes back, at 1 % for the family.
-
-    Raises:
-        ValueError: as `recovery_family`.
-    """
-    if not pool.get("recovery"):
+def recovery_check(found: Mapping[str, Recovery]) -> Check:
+    """Whether under no attack more than the margin comes back, at 1 % for the family."""
+    if not found:
         return Check("recovery", None, "no attack was made")
-    found = recovery_family(pool["recovery"])
     worst = min(found, key=lambda name: found[name].p_value)
     told = ", ".join(f"{name} {one.fraction:+.2f}" for name, one in found.items())
     detail = f"part of the gap that is there after: {told}; least p {found[worst].p_value:.3f} ({worst})"

@@ -75,14 +75,14 @@ def noninferiority(
     over_patients = None if own is None else sign * (own - r.mean(0))
     return NonInferiority(
         difference=float(over_seeds.mean()),
-        bound=_lower(over_seeds),
+        bound=lower_bound(over_seeds),
         delivered=None if over_patients is None else float(over_patients.mean()),
-        delivered_bound=None if over_patients is None else _lower(over_patients),
+        delivered_bound=None if over_patients is None else lower_bound(over_patients),
         margin=float(margin),
     )
 
 
-def _lower(values: NDArray[np.float64]) -> float:
+def lower_bound(values: NDArray[np.float64]) -> float:
     """One-sided 95 % bound of the mean; the mean itself where all values are the same."""
     error = values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - stats.t.ppf(0.95, len(values) - 1) * error)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from scripts.verify.contrasts import LEAST_PAIRS
+from scripts.verify.contrasts import LEAST_PAIRS, contrast
 from scripts.verify.multiplicity import holm
+from scripts.verify.noninferiority import lower_bound
 
 LEAST_PATIENTS = 5  # a smaller group says nothing, and might say who is in it
 
@@ -54,28 +55,22 @@ def subgroups(
         raise ValueError(f"subgroups: at least {LEAST_PAIRS} pairs are needed")
     if not all(np.isfinite(row).all() for row in values):
         raise ValueError("subgroups: a value is not a finite number")
-    errors = [row.std(ddof=1) / np.sqrt(len(row)) for row in values]
-    p_values = [_worse(row, error, margin) for row, error in zip(values, errors, strict=True)]
-    adjusted = holm(p_values)
+    adjusted = holm([_worse(row, margin) for row in values])
     found = [
         Subgroup(
             attribute=attribute,
             group=group,
             patients=count,
             difference=float(row.mean()),
-            bound=float(row.mean() - stats.t.ppf(0.95, len(row) - 1) * error),
+            bound=lower_bound(row),
             p_value=float(p_value),
         )
-        for (attribute, group), count, row, error, p_value in zip(
-            differences, patients, values, errors, adjusted, strict=True
-        )
+        for (attribute, group), count, row, p_value in zip(differences, patients, values, adjusted, strict=True)
     ]
     return sorted(found, key=lambda one: one.difference)
 
 
-def _worse(row: NDArray[np.float64], error: float, margin: float) -> float:
+def _worse(row: NDArray[np.float64], margin: float) -> float:
     """P of a mean this low if the loss were the margin; 0 or 1 where all pairs say the same."""
-    above = float(row.mean()) + margin
-    if error == 0:
-        return float(above >= 0)
-    return float(stats.t.cdf(above / error, len(row) - 1))
+    above = contrast(row + margin)
+    return float(stats.t.cdf(above.t, above.degrees)) if np.isfinite(above.t) else float(above.mean >= 0)

@@ -26,6 +26,8 @@ def test_a_pass_is_written_and_ends_well(tmp_path: Path, passing: dict[str, Any]
     assert {"dice on validation", "false_negative_rate on validation", "made alike", "pattern"} <= {
         check["name"] for check in verdict["checks"]
     }
+    recovery = verdict["evidence"]["recovery"]
+    assert recovery.keys() == {"int8"} and abs(recovery["int8"]["fraction"]) < 0.3
     assert run.folder.read_state()["verdict"] == "PASS"
     printed = capsys.readouterr().out
     for path in run.folder.release.rglob("*"):
