@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts import processes
-from scripts.errors import InputError, require_positive
-from scripts.settings import Invocation, read_config, workflow_ids
+from scripts.errors import require_positive
+from scripts.settings.given import Settings
+from scripts.settings.workflows import WORKFLOWS
+from scripts.workspace.shared import sharing
 
 SEED_STRIDE = 10_000  # between the seeds of a fold's members, so that studies of neighbouring seeds share none
 
@@ -33,48 +34,41 @@ def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mappin
 class Chain:
     """Runs `configs/<step>.yaml` for each step, with the settings that this run was given.
 
-    A step takes those settings that it knows; the chain's own file supplies the rest of them. Of several processes
-    the first runs alone what is not made for more: a workflow without the setting `distributed`.
+    A step takes those settings that it has. Of several processes the first runs alone what is not made for more: a
+    workflow without the setting `distributed`.
 
     Args:
         config_dir: folder of the workflow files.
-        steps: workflow names, in order.
-        settings: values for all steps; when None, overlays and overrides of the command line.
+        settings: of the workflow that runs the steps.
+        steps: workflow names, in order; None takes those that the workflow reaches.
     """
 
-    def __init__(
-        self, *, config_dir: str | Path, steps: Sequence[str], settings: Mapping[str, Any] | None = None
-    ) -> None:
-        self.config_dir = Path(config_dir)
-        self.steps = tuple(steps)
-        self.settings = dict(settings) if settings is not None else command_line_settings()
+    def __init__(self, *, config_dir: str | Path, settings: Settings, steps: Sequence[str] | None = None) -> None:
+        self.config_dir, self.settings = Path(config_dir), settings
+        self.steps = tuple(WORKFLOWS[settings.workflow].reaches if steps is None else steps)
 
     def run(self) -> None:
         """Run the steps; the first error ends the chain."""
-        for step in self.steps:
-            path = self.config_dir / f"{step}.yaml"
-            if not path.is_file():
-                raise InputError(f"steps: '{step}' is no workflow in {self.config_dir}")
-            known = workflow_ids(path)
-            own = {key: value for key, value in self.settings.items() if key in known}
-            if "distributed" in known:
-                run_workflow([str(path)], overrides=own)
-            else:
-                processes.once(lambda path=path, own=own: self._run_alone(path, own))  # type: ignore[misc]
+        with sharing():
+            for step in self.steps:
+                self._run(step)
 
-    @staticmethod
-    def _run_alone(path: Path, settings: Mapping[str, Any]) -> None:
-        run_workflow([str(path)], overrides=settings)
+    def _run(self, step: str) -> None:
+        path, own = str(self.config_dir / f"{step}.yaml"), overrides(self.settings, step)
+        if "distributed" in WORKFLOWS[step].names:
+            run_workflow([path], overrides=own)
+        else:
+            processes.once(lambda: _run_alone(path, own))
 
 
-def command_line_settings(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Overlays and overrides of the running `monai.bundle run`, flattened, later ones first in rank."""
-    invocation = Invocation.from_argv(sys.argv if argv is None else argv)
-    merged: dict[str, Any] = {}
-    for overlay in invocation.config_files[1:]:
-        merged.update(read_config(overlay))
-    merged.update(invocation.overrides)
-    return {key.replace("#", "::"): value for key, value in merged.items()}
+def _run_alone(path: str, own: Mapping[str, Any]) -> None:
+    run_workflow([path], overrides=own)
+
+
+def overrides(settings: Settings, workflow: str) -> dict[str, Any]:
+    """What a workflow that runs another one hands on to it: the given settings that the other has, and whole blocks."""
+    own = {name: value for name, value in settings.given.items() if name in WORKFLOWS[workflow].names}
+    return own | settings.blocks
 
 
 class FoldPool:
@@ -87,7 +81,7 @@ class FoldPool:
         folds: how many.
         members: teachers per fold.
         seed: of member 0.
-        settings: as in `Chain`.
+        settings: of the training.
     """
 
     def __init__(
@@ -97,16 +91,18 @@ class FoldPool:
         folds: int,
         members: int = 1,
         seed: int = 0,
-        settings: Mapping[str, Any] | None = None,
+        settings: Settings,
     ) -> None:
         require_positive(fold_members=members)
         self.workflow = str(workflow)
         self.folds, self.members, self.seed = int(folds), int(members), int(seed)
-        self.settings = dict(settings) if settings is not None else command_line_settings()
+        self.settings = settings
 
     def run(self) -> None:
         """Train what is missing; a finished fold is left as it is."""
-        for fold in range(self.folds):
-            for member in range(self.members):
-                own = {"fold": fold, "member": member, "seed": self.seed + SEED_STRIDE * member}
-                run_workflow([self.workflow], run_id="single", overrides={**self.settings, **own})
+        given = {**overrides(self.settings, "train"), **self.settings.changed_parts(self.workflow)}
+        with sharing():
+            for fold in range(self.folds):
+                for member in range(self.members):
+                    own = {"fold": fold, "member": member, "seed": self.seed + SEED_STRIDE * member}
+                    run_workflow([self.workflow], run_id="single", overrides={**given, **own})

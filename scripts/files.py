@@ -62,3 +62,20 @@ def write_tensors(path: str | Path, content: Any) -> None:
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as sorted, indented JSON: the same bytes for the same content."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path, *, remedy: str) -> dict[str, Any]:
+    """The object in a JSON file that this project wrote.
+
+    Raises:
+        InputError: the file is missing or damaged; it is named, and what to do.
+    """
+    from scripts.errors import InputError
+
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not readable; {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not readable; {remedy}")
+    return content

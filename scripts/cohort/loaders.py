@@ -38,6 +38,7 @@ class CohortLoaders:
         views: random draws an image; 0 draws anew each time.
         retain_images: images of each set of `DRAWN` to draw from; "all" or None for all.
         retain_choice: which of them, see `retain_subset`.
+        prepared: sets that were prepared alike before, by name; those that this object prepares join them.
 
     Raises:
         InputError: `views` is below 0; `retain_images` or `retain_choice` is not allowed.
@@ -56,6 +57,7 @@ class CohortLoaders:
         views: int = 0,
         retain_images: int | str | None = None,
         retain_choice: str = "random",
+        prepared: dict[str, AugmentedDataset] | None = None,
     ) -> None:
         if int(views) < 0:
             raise InputError(f"cached_views: {views} is not a number of views; allowed are whole numbers from 0")
@@ -67,7 +69,7 @@ class CohortLoaders:
         self.seed, self.views = int(seed), int(views)
         self.retain_images = resolved_images(retain_images)
         self.retain_choice = checked_choice(retain_choice)
-        self._prepared: dict[str, AugmentedDataset] = {}
+        self._prepared: dict[str, AugmentedDataset] = {} if prepared is None else prepared
         self._lazy: dict[str, AugmentedDataset] = {}
         self._drawn: dict[str, tuple[Record, ...]] = {}
         self._choosing: dict[str, dict[str, float]] = {}

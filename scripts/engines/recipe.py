@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from scripts.errors import InputError
@@ -117,6 +118,27 @@ SCHEDULES = ("joint", "released")
 REFERENCES = ("fold", "none")
 
 
+# Settings of a config whose names say whose rank or rate they are -> fields of a recipe.
+_FIELDS = {
+    "lora_rank": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "forget_learning_rate": "learning_rate",
+    "forget_lr_schedule": "lr_schedule",
+}
+
+
+def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+    """The recipe of a workflow's settings; those that are null follow from goal, schedule and task.
+
+    Raises:
+        InputError: a value that is not allowed.
+    """
+    known = {field.name for field in dataclasses.fields(Recipe)} | {"goal", "schedule", "task", "reference"}
+    named = {_FIELDS.get(name, name): value for name, value in settings.items() if name not in _FIELDS.values()}
+    return build_recipe(**{name: value for name, value in named.items() if name in known})
+
+
 def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold", **given: Any) -> Recipe:
     """The recipe of (goal, schedule, task) with every setting that is not None put in its place.
 
@@ -144,4 +166,9 @@ def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold"
     for name in ("rank", "forget_batch", "retain_batch", "max_rounds"):
         if int(chosen[name]) < 1:
             raise InputError(f"{name}: {chosen[name]} is not a positive number")
+    if given.get("min_rounds") is None:
+        # A default must not contradict a smaller number of rounds that was asked for.
+        chosen["min_rounds"] = min(chosen["min_rounds"], chosen["max_rounds"])
+    elif chosen["min_rounds"] > chosen["max_rounds"]:
+        raise InputError(f"min_rounds: {chosen['min_rounds']} is more than max_rounds, {chosen['max_rounds']}")
     return Recipe(goal=goal, schedule=schedule, **chosen)

@@ -121,6 +121,12 @@ def load_fold_reference(
     )
 
 
+def used_members(cohort: Cohort, model_dir: str | Path) -> list[Path]:
+    """The files of all fold teachers that the forget patients need."""
+    folds = sorted({cohort.fold_of(record) for record in cohort.forget})
+    return [path for fold in folds for path in member_paths(model_dir, fold)]
+
+
 def member_paths(model_dir: str | Path, fold: int) -> list[Path]:
     """The teachers of a fold: `model_fold<k>.pt`, then `model_fold<k>_1.pt`, `model_fold<k>_2.pt`, ... without a gap.
 

@@ -11,6 +11,7 @@ from scripts.engines.bisection import bisect_scale
 from scripts.engines.criterion import Criterion
 from scripts.engines.predict import Logits
 from scripts.files import write_tensors
+from scripts.identity import file_digest
 from scripts.record.run_folder import RunFolder
 from scripts.student.student import Student
 
@@ -69,6 +70,7 @@ class SaveStudent:
         save_student(self.folder, self.student)
         numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
         said = {name: value for name, value in (("goal", self.goal), ("recipe", self.recipe)) if value}
+        said["student"] = file_digest(self.folder.student)
         self.folder.note(state="trial", **said, **{self.phase: {"rounds": engine.state.epoch, **numbers}})
         self.folder.write_manifest()
 

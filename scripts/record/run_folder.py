@@ -58,6 +58,7 @@ class RunFolder:
     qualification = property(lambda self: self.release / "qualification.json")
     timing = property(lambda self: self.release / "timing.json")
     state_file = property(lambda self: self.private / "state.json")
+    identity = property(lambda self: self.private / "identity.json")
     manifest = property(lambda self: self.private / "manifest.json")
 
     def checkpoint(self, phase: str) -> Path:

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.chain import overrides
+from scripts.identity import code_identity
 from scripts.references.jobs import Job, Step, digest, file_digest
-from scripts.settings import read_config, workflow_ids
+from scripts.settings.config_file import read_config
+from scripts.settings.given import Settings
+from scripts.settings.schema import SETTINGS
 
-# What a model does not follow from: where files lie, how it is shown, how fast it is computed.
-APART = frozenset(
-    "bundle_root output_dir model_dir model_name fold_dir overwrite cache progress threads device distributed download"
-    " checkpoint_every dataset_dir request folds fold_members fold member seed select patience forget_ratio tombstones"
-    " key_dir low_memory".split()
-)
+# Settings of a model that its key holds otherwise: who is left out, the seed, how the last epoch is chosen.
+APART = frozenset("folds fold seed select patience forget_ratio".split())
 FOLDERS = {"original": "originals"}
 NEVER_SELECTED = {"select": "last", "patience": 0}  # a checkpoint chosen by a metric would not be paired
+TRAINING = ("forget", "retain")  # together the training set
+
+Contents = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 class Pairs:
@@ -25,11 +28,10 @@ class Pairs:
     Args:
         config_dir: folder of the workflow files.
         folder: of the pool; originals in it serve every request.
-        settings: of all workflows, as the command line gave them.
-        request: request.csv.
-        data_key: digest of the training set.
-        forget_key: digest of what is to be forgotten.
+        settings: of the workflow, and what was given for those that it runs.
+        contents: set -> patient -> image id -> digest: a corrected label makes another original.
         fold_dir: folder of the fold teachers.
+        split_dir: folder of the teacher's recorded split, which all models of the pool share.
         first_seed: of the first pair.
     """
 
@@ -38,17 +40,27 @@ class Pairs:
         *,
         config_dir: str | Path,
         folder: str | Path,
-        settings: Mapping[str, Any],
-        request: str,
-        data_key: str,
-        forget_key: str,
+        settings: Settings,
+        contents: Contents,
         fold_dir: str | Path,
+        split_dir: str | Path,
         first_seed: int,
     ) -> None:
         self.config_dir, self.folder = Path(config_dir), Path(folder)
-        self.settings, self.request = dict(settings), request
-        self.data_key, self.forget_key = data_key, forget_key
-        self.fold_dir, self.first_seed = Path(fold_dir), int(first_seed)
+        self.settings, self.request = settings, str(settings["request"])
+        self.contents = contents
+        self.fold_dir, self.split_dir, self.first_seed = Path(fold_dir), Path(split_dir), int(first_seed)
+
+    @property
+    def data_key(self) -> str:
+        """Digest of the training set, of the images and labels in it, and of the selection set."""
+        training = {patient: images for name in TRAINING for patient, images in self.contents[name].items()}
+        return digest([training, self.contents["selection"]])
+
+    @property
+    def forget_key(self) -> str:
+        """Digest of what is to be forgotten."""
+        return digest(self.contents["forget"])
 
     def original(self, pair: int) -> Job:
         """Trained on everything."""
@@ -77,12 +89,14 @@ class Pairs:
         steps = []
         plain: dict[str, Any] = {}
         for workflow in ("forget", "restore"):
-            path, known = self._workflow(workflow)
-            own = self._known(known) | {"model_dir": str(model.parent), "model_name": model.name, "seed": seed}
-            plain[workflow] = self._plain(path, own)
-            steps.append((path, own | {"fold_dir": str(self.fold_dir), "request": request}))
+            path = str(self.config_dir / f"{workflow}.yaml")
+            own = overrides(self.settings, workflow)
+            own |= {"model_dir": str(model.parent), "model_name": model.name, "seed": seed}
+            own |= {"split_dir": str(self.split_dir)}
+            plain[workflow] = _moving(path, own)
+            steps.append((path, own | {"fold_dir": str(self.fold_dir), "request": request, "forget_ratio": 0.0}))
         folds = {path.name: file_digest(path) for path in sorted(self.fold_dir.glob("model_fold*.pt"))}
-        key = digest([kind, model_key, forget_key, seed, plain, folds])
+        key = digest([kind, model_key, forget_key, seed, plain, folds, code_identity()])
         folder = self.folder / kind / key[:16]
         return Job(
             kind=kind,
@@ -93,10 +107,10 @@ class Pairs:
         )
 
     def _trained(self, kind: str, pair: int, *, request: str, left_out: Mapping[str, int] | None = None) -> Job:
-        path, known = self._workflow("train")
-        own = self._known(known) | NEVER_SELECTED | {"seed": self.first_seed + pair, "folds": 0}
+        path = str(self.config_dir / "train.yaml")
+        own = overrides(self.settings, "train") | NEVER_SELECTED | {"seed": self.first_seed + pair}
         forgotten = self.forget_key if request else ""
-        parts = [kind, self.data_key, forgotten, self.first_seed + pair, self._plain(path, own)]
+        parts = [kind, self.data_key, forgotten, self.first_seed + pair, _moving(path, own), code_identity()]
         key = digest(parts if left_out is None else [*parts, dict(left_out)])
         folder = self.folder / FOLDERS.get(kind, kind) / key[:16]
         own |= {
@@ -104,27 +118,19 @@ class Pairs:
             "forget_ratio": 0.0,
             "model_dir": str(folder),
             "model_name": "model.pt",
+            "split_dir": str(self.split_dir),
             "output_dir": str(folder / "run"),
+            "folds": self.settings["folds"],
+            "fold": -1,
             **(left_out or {}),
         }
         name = "model.pt" if left_out is None else f"model_fold{left_out['fold']}.pt"
         return Job(kind, key, folder, folder / name, (Step(path, "single", own),))
 
-    def _workflow(self, name: str) -> tuple[str, set[str]]:
-        path = self.config_dir / f"{name}.yaml"
-        return str(path), workflow_ids(path)
 
-    def _known(self, known: set[str]) -> dict[str, Any]:
-        return {key: value for key, value in self.settings.items() if key in known}
-
-    @staticmethod
-    def _plain(path: str, own: Mapping[str, Any]) -> dict[str, Any]:
-        """The plain settings of a workflow that a model follows from, and whatever was set deep inside it."""
-        merged = {**read_config(path), **own}
-        return {key: value for key, value in merged.items() if key not in APART and ("::" in key or _is_plain(value))}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return not isinstance(value, dict) and not str(value).startswith("$")
+def _moving(path: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a workflow from which a model follows, and every part of it that was changed."""
+    merged = {**read_config(path), **own}
+    settings = {name: value for name, value in merged.items() if name in SETTINGS and SETTINGS[name].moves}
+    parts = {name: value for name, value in own.items() if name not in SETTINGS}
+    return {name: value for name, value in (settings | parts).items() if name not in APART}

@@ -9,12 +9,11 @@ from typing import Any
 
 from scripts.attacks.recovery import Attack
 from scripts.attacks.relearning import Relearning
-from scripts.chain import command_line_settings
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
 from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
-from scripts.references.jobs import Job, digest, file_digest, run_jobs
+from scripts.references.jobs import Job, file_digest, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring, plain
 from scripts.verify.contrasts import LEAST_PAIRS
@@ -28,50 +27,41 @@ class ReferencePool:
     """`run references`: writes `private/scores.json` and `release/references.json`.
 
     Args:
-        config_dir: folder of the workflow files.
-        reference_dir: of the pool; it may serve many requests, and its models were trained on patients' data.
+        procedure: how the models of the pool are made; the pool may serve many requests.
         cohort: with the forget set.
         folder: of the run whose student is to be judged.
         teacher: path of the delivered model's original.
-        fold_dir: folder of the fold teachers that unlearning looks at.
         pairs: number of pairs; 0 plans it from the pilot.
         pilot_pairs: of the pilot.
         budget_pairs: pairs at most.
         budget_minutes: wall time at most for what is still to be trained; 0 sets no limit.
-        first_seed: of the first pair; other than that of the teacher and of the fold teachers.
         workers, backend: see `run_jobs`.
         recoveries: attacks that are tried on every unlearned and every retrained model.
         relearning: of the forget images by the same models; None leaves it out.
-        settings: of all workflows; None takes the command line's.
     """
 
     def __init__(
         self,
         *,
-        config_dir: str | Path,
-        reference_dir: str | Path,
-        request: str,
+        procedure: Pairs,
         cohort: Cohort,
         folder: RunFolder,
         scoring: Scoring,
         teacher: str | Path,
-        fold_dir: str | Path,
         pairs: int = 0,
         pilot_pairs: int = LEAST_PAIRS,
         budget_pairs: int = 12,
         budget_minutes: float = 0.0,
-        first_seed: int = 1000,
         workers: int = 1,
         backend: str = "local",
         recoveries: Mapping[str, Attack] | None = None,
         relearning: Relearning | None = None,
-        settings: Mapping[str, Any] | None = None,
     ) -> None:
         require_positive(reference_workers=workers, reference_budget=budget_pairs)
         if int(pilot_pairs) < LEAST_PAIRS or 0 < int(pairs) < LEAST_PAIRS:
             few = min(int(pilot_pairs), int(pairs) or int(pilot_pairs))
             raise InputError(f"reference_pairs, reference_pilot: {few} pairs are too few; at least {LEAST_PAIRS}")
-        if not request:
+        if not procedure.request:
             raise InputError("request: references are made for a request file; give --request FILE")
         self.folder, self.scoring, self.cohort = folder, scoring, cohort
         self.teacher = Path(teacher)
@@ -79,16 +69,7 @@ class ReferencePool:
         self.budget_pairs, self.budget_minutes = int(budget_pairs), float(budget_minutes)
         self.workers, self.backend = int(workers), backend
         self.recoveries, self.relearning = dict(recoveries or {}), relearning
-        self.pairs = Pairs(
-            config_dir=config_dir,
-            folder=reference_dir,
-            settings=command_line_settings() if settings is None else settings,
-            request=request,
-            data_key=digest([record["image_id"] for record in cohort.training()]),
-            forget_key=digest([record["image_id"] for record in cohort.forget]),
-            fold_dir=fold_dir,
-            first_seed=first_seed,
-        )
+        self.pairs = procedure
 
     def run(self) -> None:
         """Train, plan, train, score.

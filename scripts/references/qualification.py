@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scripts.chain import command_line_settings
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import units
 from scripts.cohort.provenance import provenance_path
@@ -32,26 +30,21 @@ class Qualify:
     come. The fold teachers that unlearning looks at have other seeds, or the target would be the measure.
 
     Args:
-        requests: mock requests, at least 16, drawn from the retain patients.
-        seed: of the draw.
-        settings: of all workflows; None takes the command line's.
+        procedure: how the models of the pool are made.
+        requests: mock requests, at least 16, drawn from the retain patients by the pool's first seed.
     """
 
     def __init__(
         self,
         *,
-        config_dir: str | Path,
-        reference_dir: str | Path,
+        procedure: Pairs,
         cohort: Cohort,
         folder: RunFolder,
         scoring: Scoring,
         teacher: str | Path,
-        fold_dir: str | Path,
         requests: int = LEAST_REQUESTS,
-        seed: int = 1000,
         workers: int = 1,
         backend: str = "local",
-        settings: Mapping[str, Any] | None = None,
     ) -> None:
         patients = [patient for patient in units(cohort.retain) if cohort.folds.get(patient, -1) >= 0]
         if not LEAST_REQUESTS <= int(requests) <= len(patients):
@@ -59,17 +52,10 @@ class Qualify:
             raise InputError(f"mock_requests: {requests}: allowed are {allowed}")
         self.folder, self.scoring, self.cohort, self.teacher = folder, scoring, cohort, Path(teacher)
         self.workers, self.backend = int(workers), backend
-        self.patients = sorted(np.random.default_rng(int(seed)).choice(patients, int(requests), replace=False).tolist())
-        self.pairs = Pairs(
-            config_dir=config_dir,
-            folder=reference_dir,
-            settings=command_line_settings() if settings is None else settings,
-            request="",
-            data_key=digest([record["image_id"] for record in cohort.training()]),
-            forget_key="",
-            fold_dir=fold_dir,
-            first_seed=int(seed),
+        self.patients = sorted(
+            np.random.default_rng(procedure.first_seed).choice(patients, int(requests), replace=False).tolist()
         )
+        self.pairs = procedure
 
     def run(self) -> None:
         """Make the models, score, judge.

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from scripts.chain import command_line_settings
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
 from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import numbers
 from scripts.references.controls import WANTED, Controls
-from scripts.references.jobs import Job, digest, run_jobs
+from scripts.references.jobs import Job, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring
 from scripts.verify.contrasts import LEAST_PAIRS
@@ -33,29 +31,24 @@ class VerifierStudy:
     """Makes `blocks * pairs` pairs and every control, judges each block, writes `release/verifier.json`.
 
     Args:
+        procedure: how the models of the pool are made.
         pairs: J of a block.
         blocks: that share no pair.
         controls: which; see `WANTED`.
-        settings: of all workflows; None takes the command line's.
     """
 
     def __init__(
         self,
         *,
-        config_dir: str | Path,
-        reference_dir: str | Path,
-        request: str,
+        procedure: Pairs,
         cohort: Cohort,
         folder: RunFolder,
         scoring: Scoring,
-        fold_dir: str | Path,
         pairs: int = 8,
         blocks: int = 1,
-        first_seed: int = 1000,
         controls: Sequence[str] = tuple(WANTED),
         workers: int = 1,
         backend: str = "local",
-        settings: Mapping[str, Any] | None = None,
     ) -> None:
         require_positive(study_blocks=blocks, reference_workers=workers)
         if int(pairs) < LEAST_PAIRS:
@@ -67,16 +60,7 @@ class VerifierStudy:
             raise InputError(f"dataset_name: '{cohort.resolution['data_set']}': truth is known for 'phantom' only")
         self.folder, self.scoring, self.size, self.blocks = folder, scoring, int(pairs), int(blocks)
         self.workers, self.backend = int(workers), backend
-        self.pairs = Pairs(
-            config_dir=config_dir,
-            folder=reference_dir,
-            settings=command_line_settings() if settings is None else settings,
-            request=request,
-            data_key=digest([record["image_id"] for record in cohort.training()]),
-            forget_key=digest([record["image_id"] for record in cohort.forget]),
-            fold_dir=fold_dir,
-            first_seed=first_seed,
-        )
+        self.pairs = procedure
         made = Controls(pairs=self.pairs, cohort=cohort, count=1000).jobs()
         self.controls = {name: made[name] for name in WANTED if name in set(controls)}
 

@@ -1,0 +1,131 @@
+"""One step of a run in its folder: it begins only where it belongs, and is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ignite.engine import Engine
+
+from scripts import processes
+from scripts.errors import InputError, Refused
+from scripts.files import read_json, write_json
+from scripts.identity import Identity, file_digest
+from scripts.record.run_folder import RunFolder
+
+FIRST = "forget"  # the phase that begins a run; every other one goes on from it
+BETWEEN = ("data", "membership", "model", "procedure")  # parts that two phases of a run have in common
+
+
+class Phase:
+    """A phase of a run, its identity, and the record `private/identity.json` of the phases before it.
+
+    Args:
+        name: of the phase.
+        folder: of the run.
+        identity: what the phase's result follows from.
+        shared: settings that all phases of a run must have in common.
+    """
+
+    def __init__(self, *, name: str, folder: RunFolder, identity: Identity, shared: Mapping[str, Any]) -> None:
+        self.name, self.folder, self.identity = name, folder, identity
+        self.common = replace(identity, procedure=dict(shared))
+
+    def check(self) -> bool:
+        """Whether the phase is done already; nothing is written.
+
+        Raises:
+            Refused: the run was reverted or committed.
+            InputError: the folder holds another run, or the phase before this one is missing.
+        """
+        self.folder.refuse_ended()
+        record = read_identities(self.folder)
+        if self.name != FIRST:
+            self._goes_on(record)
+        elif FIRST not in record and self._holds_something():
+            raise InputError(
+                f"output_dir: {self.folder.root} holds a run whose record {self.folder.identity} is missing;"
+                " give another output_dir"
+            )
+        before = record.get(self.name)
+        if before is None:
+            return False
+        if found := self.identity.differs(Identity.read(before, where=self.folder.identity)):
+            raise InputError(
+                f"output_dir: {self.folder.root} holds another run ({_told(found)}); give another output_dir"
+            )
+        return bool(before.get("done")) and self._whole()
+
+    def run(self, engine: Engine, *, before: Callable[[], None] | None = None) -> None:
+        """Run the engine to its end, or say that it was done.
+
+        Args:
+            before: what is written before the first step.
+        """
+        if processes.once(self.check):
+            if processes.first():
+                print(f"{self.name}: already done in {self.folder.root}; nothing was changed")
+            return
+        if before is not None:
+            before()
+        processes.once(lambda: self._note(done=False))
+        engine.run()
+        processes.once(lambda: self._note(done=True))
+
+    def goes_on(self) -> RunFolder:
+        """The folder, after checking that this step belongs to the run in it.
+
+        Raises:
+            Refused: the run was reverted or committed.
+            InputError: there is no run, or one with something else.
+        """
+        self.folder.refuse_ended()
+        self._goes_on(read_identities(self.folder))
+        return self.folder
+
+    def _goes_on(self, record: Mapping[str, Any]) -> None:
+        if not record.get(FIRST, {}).get("done"):
+            raise InputError(f"output_dir: {self.folder.root} holds no finished run of forget; run forget first")
+        first = Identity.read(record[FIRST], where=self.folder.identity)
+        found = self.common.differs(replace(first, model=self._same_models(first)), parts=BETWEEN)
+        if found:
+            raise InputError(
+                f"output_dir: {self.folder.root} holds another run ({_told(found)}); give the request and the settings"
+                " of that run, or another output_dir"
+            )
+        if not self._whole():
+            raise Refused(f"output_dir: {self.folder.student} is not the student that the run wrote; run forget again")
+
+    def _same_models(self, first: Identity) -> dict[str, str]:
+        """The models of the first phase that this one uses too: not every phase asks the fold teachers."""
+        return {name: digest for name, digest in first.model.items() if name in self.common.model}
+
+    def _whole(self) -> bool:
+        """Whether the student is what the last phase wrote."""
+        noted = self.folder.read_state().get("student")
+        return self.folder.student.is_file() and noted == file_digest(self.folder.student)
+
+    def _holds_something(self) -> bool:
+        return self.folder.student.exists() or self.folder.adapter.exists() or self.folder.resolution.exists()
+
+    def _note(self, *, done: bool) -> None:
+        # What later phases made of an earlier student is gone once that phase runs again.
+        record = {} if self.name == FIRST else read_identities(self.folder)
+        write_json(self.folder.identity, {**record, self.name: {**self.identity.as_dict(), "done": done}})
+
+
+def read_identities(folder: RunFolder) -> dict[str, Any]:
+    """Phase -> its identity and whether it is done; empty for a new run."""
+    if not folder.identity.exists():
+        return {}
+    found = read_json(folder.identity, remedy="run forget again, in another output_dir")
+    if not all(isinstance(entry, dict) for entry in found.values()):
+        raise InputError(f"{folder.identity}: not a readable record of a run; run forget again, in another output_dir")
+    return found
+
+
+def _told(differences: list[str]) -> str:
+    """The first two differences, and how many more there are."""
+    more = f", and {len(differences) - 2} more" if len(differences) > 2 else ""
+    return "; ".join(differences[:2]) + more

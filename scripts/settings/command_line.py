@@ -1,0 +1,83 @@
+"""The words of `python -m monai.bundle run`, read strictly: what Fire would change or pass over is kept or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scripts.errors import InputError
+
+# Arguments of `monai.bundle run` itself (MONAI 1.6.1), which no config file holds.
+RUNNER_KEYS = frozenset(
+    "run_id init_id final_id meta_file config_file logging_file tracking args_file workflow_name workflow_type"
+    " properties_path".split()
+)
+RUN_COMMANDS = ("run", "run_workflow")
+OPTION = re.compile(r"--([A-Za-z_+%][^=]*)(?:=(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Config files, the workflow file first, and the text of every option that is no argument of the runner's own.
+
+    Attributes:
+        options: key -> text as typed; None where the key stands without a value.
+    """
+
+    config_files: tuple[str, ...] = ()
+    options: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def read_command_line(argv: Sequence[str]) -> CommandLine:
+    """Read `PROGRAM run ID --config_file F --key value`.
+
+    Fire passes over words that it does not understand, takes the last of two values and a `-key` for `--key`; then
+    the default would be used in place of what was asked for.
+
+    Raises:
+        InputError: a word that is no option, an option that is given twice.
+    """
+    words = list(argv[1:])
+    if not words or words[0] not in RUN_COMMANDS:
+        return CommandLine()
+    words = words[1:]
+    if words and not words[0].startswith("-"):
+        words = words[1:]  # the run id
+    given: dict[str, str | None] = {}
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            break  # what follows is for Fire itself
+        matched = OPTION.fullmatch(word)
+        if matched is None:
+            raise InputError(
+                f"command line: '{word}' is not understood; options are given as --name value{_meant(word)}"
+            )
+        key, text = matched[1].replace("-", "_"), matched[2]
+        if text is None and words and not _is_option(words[0]):
+            text = words.pop(0)
+        if key in given:
+            raise InputError(f"command line: --{key} is given twice; give it once")
+        given[key] = text
+    files = _files(given.get("config_file"))
+    return CommandLine(files, {key: text for key, text in given.items() if key not in RUNNER_KEYS})
+
+
+def _is_option(word: str) -> bool:
+    """Whether Fire takes the word for an option: a hyphen that no number follows."""
+    return bool(re.match(r"--|-[A-Za-z]", word))
+
+
+def _meant(word: str) -> str:
+    name = word.lstrip("-").partition("=")[0]
+    return f", here --{name}" if re.fullmatch(r"[a-z_]+", name) else ""
+
+
+def _files(text: str | None) -> tuple[str, ...]:
+    """The config files of `--config_file F` or `--config_file "['F', 'G']"`."""
+    if text is None:
+        return ()
+    if not text.strip().startswith(("[", "(")):
+        return (text,)
+    return tuple(part.strip().strip("'\"") for part in text.strip()[1:-1].split(",") if part.strip())

@@ -1,0 +1,44 @@
+"""The data set, how its images are prepared, and how its patients are split."""
+
+from scripts.settings.setting import Kind, Setting
+
+AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
+
+SETTINGS = (
+    Setting(name="dataset_name", kind=Kind.TEXT, default="phantom", shared=True,
+            words=("phantom", "chase", "isic", "isic_classification", "datalist"), comment="Data set."),
+    Setting(name="dataset_dir", kind=Kind.TEXT, default="", moves=False,
+            comment="Folder of the data set in its official layout; the phantom needs none."),
+    Setting(name="datalist", kind=Kind.TEXT, default="", moves=False,
+            comment="MONAI datalist, a JSON file, of dataset_name: datalist."),
+    Setting(name="task", kind=Kind.TEXT, default="segmentation", words=("segmentation", "classification"), shared=True,
+            comment="What the network answers."),
+    Setting(name="observer", kind=Kind.WHOLE, default=1, least=1, most=2, shared=True,
+            comment="Observer whose vessel masks of CHASE_DB1 are used."),
+    Setting(name="phantom_seed", kind=Kind.WHOLE, default=0, least=0, shared=True,
+            comment="Seed from which the synthetic patients are drawn."),
+    Setting(name="phantom_patients", kind=Kind.WHOLE, default=None, least=1, optional=True, shared=True,
+            comment="Number of synthetic training patients. null: 40."),
+    Setting(name="download", kind=Kind.FLAG, default=False, moves=False,
+            comment="Whether the data set may be fetched, where its source allows it."),
+    Setting(name="image_size", kind=Kind.SIZE, default=64, least=1, unit="pixels", shared=True,
+            comment="Height and width to which images are resized; or a list, one length per axis."),
+    Setting(name="normalise", kind=Kind.TEXT, default="half", words=("half", "zscore", "none"), shared=True,
+            comment="Intensities: (x - 0.5) / 0.5, zero mean and unit deviation per image, or as they are."),
+    Setting(name="cache", kind=Kind.TEXT, default="memory", words=("memory", "disk", "none"), moves=False,
+            comment="Where prepared images are kept; disk is the private folder of the run."),
+    Setting(name="split_seed", kind=Kind.WHOLE, default=0, least=0, shared=True,
+            comment="Seed of the first split by patient, which is recorded beside the model."),
+    Setting(name="validation_share", kind=Kind.NUMBER, default=0.2, least=0, below=1, shared=True,
+            comment="Share of the patients for selection and validation, where the data set prescribes no split."),
+    Setting(name="test_share", kind=Kind.NUMBER, default=0.2, least=0, below=1, shared=True,
+            comment="Share of the patients for testing, where the data set prescribes no split."),
+    Setting(name="guard_share", kind=Kind.NUMBER, default=0.0, least=0, below=1, shared=True,
+            comment="Share of the patients whose images are in no other set; their labels are not used."),
+    Setting(name="folds", kind=Kind.WHOLE, default=5, least=0, shared=True,
+            comment="Number of folds of the training patients, each left out by a fold teacher. 0: none."),
+    Setting(name="near_duplicates", kind=Kind.FLAG, default=True, moves=False,
+            comment="Whether look-alikes of forget images in other sets are listed; every image is read once."),
+    Setting(name="eval_batch_size", kind=Kind.WHOLE, default=16, least=1, moves=False,
+            comment="Images per forward pass without gradient."),
+)  # fmt: skip

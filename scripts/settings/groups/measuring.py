@@ -1,0 +1,21 @@
+"""What is measured of a student, and what a verdict asks."""
+
+from scripts.settings.setting import Kind, Setting
+
+SETTINGS = (
+    Setting(name="student_path", kind=Kind.TEXT, default="", moves=False,
+            comment="Weights to evaluate. Empty: release/student.pt of the run."),
+    Setting(name="retrained_path", kind=Kind.TEXT, default="", moves=False,
+            comment="Weights of a model retrained without the forget set. Empty: none."),
+    Setting(name="surface", kind=Kind.FLAG, default=True, moves=False,
+            comment="Whether HD95 and NSD are measured too; they take most of the time."),
+    Setting(name="forget_views", kind=Kind.TEXT, default="all", moves=False,
+            words=("all", "none", "flip_h", "flip_v", "jitter", "jpeg"),
+            comment="Views in which the forget images are measured once more."),
+    Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, moves=False,
+            comment="Pictures drawn of the forget set and of each held-out set."),
+    Setting(name="relevant_gap", kind=Kind.NUMBER, default=0.1, above=0, unit="nats", moves=False,
+            comment="A gap of original and retrained below this is no measurable influence."),
+    Setting(name="clinical_margin", kind=Kind.NUMBER, default=0.02, above=0, moves=False,
+            comment="Loss of the key metric against the retrained models that is accepted."),
+)  # fmt: skip

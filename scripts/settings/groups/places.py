@@ -1,0 +1,38 @@
+"""Where a run reads and writes, what it is to forget, and what the hospital keeps."""
+
+from scripts.settings.setting import Kind, Setting
+
+SETTINGS = (
+    Setting(name="bundle_root", kind=Kind.TEXT, default=".", moves=False,
+            comment="Folder that holds configs/ and scripts/."),
+    Setting(name="output_dir", kind=Kind.TEXT, default="", moves=False,
+            comment="Folder of the run. Empty: eval/ and the id of the request."),
+    Setting(name="model_dir", kind=Kind.TEXT, default="$@bundle_root + '/models'", moves=False,
+            comment="Folder of the trained weights: teacher, fold teachers and their recorded split."),
+    Setting(name="model_name", kind=Kind.TEXT, default="model.pt", moves=False,
+            comment="File of the teacher in model_dir; fold teachers are model_fold<k>.pt and model_fold<k>_<m>.pt."),
+    Setting(name="fold_dir", kind=Kind.TEXT, default="", moves=False,
+            comment="Folder of the fold teachers. Empty: model_dir."),
+    Setting(name="split_dir", kind=Kind.TEXT, default="", moves=False,
+            comment="Folder whose recorded split is used. Empty: model_dir."),
+    Setting(name="overwrite", kind=Kind.FLAG, default=False, moves=False,
+            comment="Whether a model that is there may be trained anew and replaced."),
+    Setting(name="trust_unrecorded", kind=Kind.FLAG, default=False, moves=False,
+            comment="Whether weights without a record of their training are taken; no PASS can follow then."),
+    Setting(name="request", kind=Kind.TEXT, default="$@bundle_root + '/sample_data/request.csv'", moves=False,
+            comment="File of the request: request_id, level, id, requested_on, ground."),
+    Setting(name="forget_ratio", kind=Kind.NUMBER, default=0.0, least=0, below=1,
+            comment="Share of the training patients to forget, drawn by split_seed, for research; without a request."),
+    Setting(name="goal", kind=Kind.TEXT, default="unlearn", words=("unlearn", "suppress"), shared=True,
+            comment="What is asked: as if never trained on, or no longer segmented or classified."),
+    Setting(name="tombstones", kind=Kind.TEXT, default="", moves=False,
+            comment="List of what was forgotten before, as commit keeps it; they are in no set. Empty: none."),
+    Setting(name="key_dir", kind=Kind.PLACES, default="", moves=False,
+            comment="Folder of the hospital's keys, or a list of folders, the present one first. Empty: none."),
+    Setting(name="anchor", kind=Kind.TEXT, default="", moves=False,
+            comment="File in which the ledger's head is noted too, where this user cannot write over it. Empty: none."),
+    Setting(name="accept_no_influence", kind=Kind.FLAG, default=False, moves=False,
+            comment="Whether the verdict NO-MEASURABLE-INFLUENCE is enough to commit."),
+    Setting(name="override_reason", kind=Kind.TEXT, default="", moves=False,
+            comment="Why the run is committed without a verdict that allows it; it stands in ledger and certificate."),
+)  # fmt: skip

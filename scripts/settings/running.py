@@ -1,0 +1,67 @@
+"""The config that MONAI is evaluating at this moment, found on the stack.
+
+MONAI hands no component the config it stands in, and a workflow's settings reach it in four ways: its file, overlays,
+the command line, keyword arguments of the Python API. Only the parser knows them all. It is looked up where the
+workspace is made, once a workflow.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parser of the running workflow.
+
+    Attributes:
+        parser: MONAI's; its `config` is the file with overlays and overrides merged in.
+        by_command_line: whether `python -m monai.bundle run` started it, and not a program or another workflow.
+    """
+
+    parser: ConfigParser
+    by_command_line: bool
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What was given, unresolved."""
+        return self.parser.get() or {}
+
+    def resolved(self, name: str) -> Any:
+        """The value of an entry, its references resolved and its expression evaluated."""
+        return self.parser.get_parsed_content(name)
+
+    def put(self, name: str, value: Any) -> None:
+        """Let `@name` be this very value from now on.
+
+        As a config entry MONAI would change it: `#` in a text becomes `::`.
+        """
+        self.parser.ref_resolver.resolved_content[name] = value
+
+
+def running() -> Running:
+    """The innermost config that is being evaluated.
+
+    Raises:
+        RuntimeError: nothing is; a workspace is made by a config.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        parser = frame.f_locals.get("self")
+        if isinstance(parser, ConfigParser):
+            return Running(parser=parser, by_command_line=_by_command_line(frame))
+        frame = frame.f_back
+    raise RuntimeError("no config is being evaluated; give Workspace the values themselves")
+
+
+def _by_command_line(frame: FrameType | None) -> bool:
+    """Whether Fire is what called MONAI: then the command line's own words can be read."""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("monai."):
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__", "").startswith("fire.")

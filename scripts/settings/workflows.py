@@ -1,0 +1,171 @@
+"""Which settings stand in which workflow file, under which headings, and with which defaults of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_DATA = (
+    "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download image_size normalise cache"
+    " split_seed validation_share test_share guard_share folds"
+)
+_NETWORK = "network_name spatial_dims in_channels out_channels"
+_ARITHMETIC = "device amp distributed channels_last threads"
+_RECIPE = (
+    "schedule reference forget_objective forget_weight retain_objective retain_weight supervised_weight suppress_bound"
+    " suppress_slack scope lora_rank lora_alpha lora_dropout forget_learning_rate forget_lr_schedule forget_batch"
+    " retain_batch guard_batch retain_images retain_choice hard_share steps_per_round max_rounds min_rounds stop_at"
+    " tolerance bisect seed"
+)
+_RESTORE = (
+    "reference suppress_bound restore_epochs restore_steps restore_batch retain_images retain_choice"
+    " restore_learning_rate restore_patience restore_drift restore_augment seed"
+)
+_GONE = "tombstones key_dir"
+_INFER = "bundle_root dataset_dir output_dir model_dir model_name checkpoint"
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The settings of one workflow file.
+
+    Attributes:
+        headings: heading -> names of settings, in the order of the file.
+        defaults: where they differ from those of the settings.
+        reaches: workflows whose settings may be given too, because this one runs them.
+    """
+
+    headings: Mapping[str, str]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    reaches: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The settings in the order of the file."""
+        return tuple(name for group in self.headings.values() for name in group.split())
+
+
+WORKFLOWS: dict[str, Workflow] = {
+    "train": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name split_dir overwrite",
+            "data": f"{_DATA} augment",
+            "what is left out": f"fold_members fold member request forget_ratio {_GONE}",
+            "network": _NETWORK,
+            "training": "seed epochs batch_size learning_rate weight_decay lr_schedule select patience validate_every"
+            " checkpoint_every",
+            "arithmetic": f"{_ARITHMETIC} progress",
+        },
+        defaults={"request": "", "folds": 0},
+    ),
+    "forget": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",
+            "what to forget": f"request forget_ratio goal {_GONE}",
+            "data": f"{_DATA} near_duplicates eval_batch_size",
+            "network": _NETWORK,
+            "forgetting; null: as goal and schedule say, see docs/README.md": _RECIPE,
+            "views and the cache of what no trained weight changes": "forget_augment cached_views frozen_budget",
+            "arithmetic": f"{_ARITHMETIC} low_memory progress",
+        },
+        defaults={"amp": "auto"},
+    ),
+    "restore": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",
+            "what to forget": f"request forget_ratio goal {_GONE}",
+            "data": f"{_DATA} cached_views frozen_budget eval_batch_size",
+            "network": _NETWORK,
+            "restoration": _RESTORE,
+            "arithmetic": f"{_ARITHMETIC} low_memory progress",
+        },
+        defaults={"amp": "auto"},
+    ),
+    "evaluate": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir split_dir model_name trust_unrecorded",
+            "what to forget": f"request forget_ratio goal {_GONE}",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "what is measured": "student_path retrained_path surface forget_views overlays seed",
+            "arithmetic": "device amp channels_last threads progress",
+        },
+    ),
+    "unlearn": Workflow(
+        {"where": "bundle_root", "arithmetic": "device distributed"}, reaches=("forget", "restore", "evaluate")
+    ),
+    "revert": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name request",
+            "network": _NETWORK,
+            "arithmetic": "device",
+        },
+    ),
+    "references": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
+            "what to forget": f"request goal {_GONE}",
+            "how many": "reference_pairs reference_pilot reference_budget reference_minutes reference_seed"
+            " mock_requests reference_workers reference_backend",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "what is measured": "recovery recovery_steps relearning_steps overlays reference_surface",
+            "arithmetic": "device channels_last threads progress",
+        },
+        reaches=("train", "forget", "restore"),
+    ),
+    "verifier_study": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
+            "what to forget": f"request {_GONE}",
+            "how many": "study_pairs study_blocks study_controls reference_seed reference_workers reference_backend",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "arithmetic": "device channels_last threads progress",
+        },
+        reaches=("train", "forget", "restore"),
+    ),
+    "verify": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name request dataset_name task",
+            "what is asked; the margin of equivalence, 0.3 of the original's gap, is no setting": "relevant_gap"
+            " clinical_margin",
+        },
+    ),
+    "commit": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name request",
+            "what the hospital keeps": "key_dir anchor tombstones",
+            "without a PASS": "accept_no_influence override_reason",
+        },
+    ),
+    "export": Workflow({"where": "bundle_root output_dir request", "network": f"image_size {_NETWORK}"}),
+    "inference": Workflow(
+        {
+            "where": f"{_INFER} output_ext output_postfix",
+            "network": f"{_NETWORK} image_size normalise",
+            "how": "device threshold inference_batch",
+        },
+        defaults={"dataset_dir": "$@bundle_root + '/sample_data'", "output_dir": "$@bundle_root + '/eval/inference'"},
+    ),
+    "inference_classification": Workflow(
+        {
+            "where": f"{_INFER} output_file",
+            "network": f"{_NETWORK} image_size normalise",
+            "how": "device inference_batch",
+        },
+        defaults={
+            "dataset_dir": "$@bundle_root + '/sample_data'",
+            "output_dir": "$@bundle_root + '/eval/inference'",
+            "network_name": "densenet121",
+            "out_channels": 2,
+        },
+    ),
+}
+
+
+def accepted(workflow: str) -> frozenset[str]:
+    """The settings that a workflow takes: its own, and those of the workflows that it runs."""
+    own = WORKFLOWS[workflow]
+    return frozenset(own.names).union(*(WORKFLOWS[name].names for name in own.reaches))

@@ -1,0 +1,228 @@
+"""The front door of a workflow: its parts, its folder, its identity, and how its phase begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.settings.given import Settings
+from scripts.workspace.parts import DATA, MODELS, REQUEST, SPLIT, Parts
+from scripts.workspace.shared import shared
+
+if TYPE_CHECKING:
+    from scripts.identity import Identity
+    from scripts.record.phase import Phase
+    from scripts.record.run_folder import RunFolder
+    from scripts.references.pairs import Pairs
+    from scripts.student.student import Student
+
+
+class Workspace(Parts):
+    """Made by a workflow file as `workspace`, which refers to its parts as `$@workspace.cohort` and the like."""
+
+    # -- the folder of the run
+
+    @cached_property
+    def folder(self) -> RunFolder:  # type: ignore[override]
+        """The folder of the run; that of an existing run where the workflow goes on from one without its data."""
+        from scripts.cohort.build import request_name
+        from scripts.record.run_folder import RunFolder
+        from scripts.record.trial import trial_folder
+
+        if self.workflow in ("revert", "verify", "commit", "export"):
+            return trial_folder(output_dir=self.settings.output_dir, request=self.settings.request)
+        named = {"train": f"train_{self._get('dataset_name', '')}", "verifier_study": "verifier_study"}
+        name = named.get(self.workflow) or request_name(self.cohort)
+        return RunFolder(output_dir=self.settings.output_dir, name=name)
+
+    @cached_property
+    def checked_folder(self) -> RunFolder:
+        """The folder, after checking that this workflow belongs to the run in it."""
+        return self.phase.goes_on()
+
+    @property
+    def evaluated_folder(self) -> RunFolder:
+        """The folder of the run that is evaluated; a folder of its own where other weights are given."""
+        return self.folder if self.settings.student_path else self.checked_folder
+
+    @cached_property
+    def frozen(self) -> Any:
+        """The store of what no trained weight changes."""
+        from scripts.frozen.cache import FrozenCache
+
+        return FrozenCache(folder=self.folder.cache / "frozen", megabytes=self.settings.frozen_budget)
+
+    # -- identity and phase
+
+    @cached_property
+    def contents(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Set -> patient -> image id -> digest of image and label."""
+        from scripts.cohort.cohort import SETS
+
+        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
+        return shared("contents", about, lambda: self._digests({name: self.cohort.named(name) for name in SETS}))
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the result of this phase follows from."""
+        from scripts.identity import Identity, code_identity, file_digest
+
+        model = {"teacher": file_digest(self.teacher_path)}
+        if self.needs_reference:
+            from scripts.engines.reference import used_members
+
+            model |= {path.name: file_digest(path) for path in used_members(self.cohort, self.fold_dir)}
+        return Identity(data=self.contents, model=model, procedure=self.settings.procedure(), code=code_identity())
+
+    @cached_property
+    def phase(self) -> Phase:
+        """This step of the run in its folder: whether it may begin, and whether it is done."""
+        from scripts.record.phase import Phase
+
+        return Phase(name=self.workflow, folder=self.folder, identity=self.identity, shared=self.settings.shared())
+
+    def run(self, engine: Any) -> None:
+        """Run the phase's engine in the run's folder, unless it is done."""
+        self.phase.run(engine, before=self._write_resolution if self.workflow == "forget" else None)
+
+    def _write_resolution(self) -> None:
+        """What the request was taken to mean, before the first step."""
+        from scripts.record.resolution import WriteResolution
+
+        WriteResolution(
+            folder=self.folder,
+            cohort=self.cohort,
+            source=self.source,
+            near_duplicates=self.settings.near_duplicates,
+            loaders=self.loaders,
+        )()
+
+    # -- training
+
+    @cached_property
+    def training_records(self) -> Any:
+        """The training set without the fold that is left out; what is to be forgotten is among it, see `left_out`."""
+        from scripts.cohort.build import training_records
+
+        return training_records(self.cohort, fold=self.settings.fold)
+
+    @cached_property
+    def left_out(self) -> list[int]:
+        """Positions in the training set that no batch holds: a retrained model stays paired with its original."""
+        from scripts.cohort.build import left_out
+
+        return left_out(self.cohort, fold=self.settings.fold)
+
+    @cached_property
+    def training_identity(self) -> Identity:
+        """What the trained weights follow from."""
+        from scripts.identity import Identity, code_identity
+        from scripts.identity.identity import plain_digest
+
+        without = set(self.left_out)
+        trained = [record for position, record in enumerate(self.training_records) if position not in without]
+        patients = sorted({record["patient_id"] for record in trained})
+        # The patients say what these settings come to.
+        apart = ("folds", "fold", "forget_ratio")
+        procedure = {name: value for name, value in self.settings.procedure().items() if name not in apart}
+        return Identity(
+            data=self._digests({"training": trained, "selection": self.cohort.selection}),
+            membership={"model": plain_digest(patients)},
+            procedure=procedure,
+            code=code_identity(),
+        )
+
+    def teacher_run(self, trainer: Any, best: Any) -> Any:
+        """A training from start to weights on disk."""
+        from scripts.record.teacher_run import TeacherRun
+
+        return TeacherRun(
+            trainer=trainer,
+            best=best,
+            path=self.model_path,
+            folder=self.folder,
+            cohort=self.cohort,
+            fold=self.settings.fold,
+            settings=self.training_identity.procedure,
+            overwrite=self.settings.overwrite,
+        )
+
+    # -- handlers that every engine has
+
+    @property
+    def phase_name(self) -> str:
+        """Name of the phase in histories and times."""
+        return f"train_{self.model_path.stem}" if self.workflow == "train" else self.workflow
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state from which an interrupted phase goes on: of this identity and no other."""
+        identity = self.training_identity if self.workflow == "train" else self.identity
+        return self.folder.checkpoint(f"{self.phase_name}_{identity.digest[:16]}")
+
+    def history(self, validator: Any = None) -> Any:
+        """Losses and metrics of the phase."""
+        from scripts.engines.handlers import History
+
+        folder = self.folder
+        return History(path=folder.history, phase=self.phase_name, tensorboard=folder.tensorboard, validator=validator)
+
+    def timing(self) -> Any:
+        """What the phase costs."""
+        from scripts.record.timing import Timing
+
+        train = self.workflow == "train"
+        own = {} if train else {"frozen": self.frozen, "loaders": self.loaders}
+        return Timing(path=self.folder.timing, phase=self.phase_name, **own)
+
+    # -- the student
+
+    def trial_student(self, *, open_head: bool = False) -> Student:
+        """The student of the run in its folder."""
+        from scripts.record.trial import load_trial
+
+        folder = self.folder if self.workflow == "revert" else self.checked_folder
+        return load_trial(folder=folder, teacher=self.teacher, arithmetic=self.arithmetic, open_head=open_head)
+
+    def save_student(self, student: Student) -> Any:
+        """The handler that writes the student when its phase ends."""
+        from scripts.record.outcome import SaveStudent
+
+        goal, recipe = (self.settings.goal, repr(self.recipe)) if self.workflow == "forget" else ("", "")
+        return SaveStudent(folder=self.folder, student=student, phase=self.workflow, goal=goal, recipe=recipe)
+
+    @cached_property
+    def reference_models(self) -> Pairs:
+        """The models of the pool of this request, as jobs."""
+        from scripts.references.pairs import Pairs
+
+        return Pairs(
+            config_dir=Path(self.settings.bundle_root) / "configs",
+            folder=self.settings.reference_dir,
+            settings=self.settings,
+            contents=self.contents,
+            fold_dir=self.fold_dir,
+            split_dir=self._get("split_dir", "") or self.settings.model_dir,
+            first_seed=self.settings.reference_seed,
+        )
+
+    def _digests(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
+        from scripts.identity import ContentDigests
+
+        digests = ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
+        found = {name: digests.of_records(records) for name, records in sets.items()}
+        digests.save()
+        return found
+
+
+def settings_of(values: Mapping[str, Any], workflow: str) -> Settings:
+    """Settings for a workspace that no config makes: a workflow's defaults, and `values` on top."""
+    from scripts.settings.schema import SETTINGS
+    from scripts.settings.values import read_value
+    from scripts.settings.workflows import WORKFLOWS
+
+    own = WORKFLOWS[workflow]
+    found = {name: own.defaults.get(name, SETTINGS[name].default) for name in own.names}
+    return Settings(workflow, found | {name: read_value(SETTINGS[name], value) for name, value in values.items()})
