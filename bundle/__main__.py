@@ -1,10 +1,11 @@
-"""`python -m bundle build --task TASK --output DIR --model FILE`: exit code 0, or 2 and one line."""
+"""`python -m bundle build --task TASK --output DIR --model FILE` and `python -m bundle settings`: exit code 0, or 2."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from bundle.tasks import TASKS, task_bundle
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--output", required=True, help="folder that receives the bundle's folder")
     build.add_argument("--model", help="trained weights (a state dict) of the task's network")
     build.add_argument("--untrained", action="store_true", help="random weights; every page then says UNTRAINED")
+    commands.add_parser("settings", help="write the settings on top of the workflow files, and docs/SETTINGS.md")
     return top
 
 
@@ -34,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         given = parser().parse_args(argv)
+        if given.command == "settings":
+            from bundle.settings_block import write_settings
+
+            print("\n".join(write_settings(Path(__file__).resolve().parents[1])) or "all settings are up to date")
+            return DONE
         task = task_bundle(given.task)
         from bundle.build import build  # imports torch and MONAI: seconds that a mistyped option need not cost
 

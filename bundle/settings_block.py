@@ -68,14 +68,14 @@ def settings_table() -> str:
 PAGE = """# Settings
 
 Written by `python -m bundle settings` from `scripts/settings`, which is also where types and ranges are checked. A
-setting is changed in its workflow file, in an overlay, as `--name value`, or as a keyword argument of MONAI's Python API:
-it arrives the same. A workflow's own default, where it differs, stands in its file.
+setting is changed in its workflow file, in an overlay, as `--name value`, or as a keyword argument of MONAI's Python
+API: it arrives the same. A workflow's own default, where it differs, stands in its file.
 
 """
 
 
 def write_settings(root: Path) -> list[str]:
-    """Write the settings into all workflow files of `root` and the table into `docs/SETTINGS.md`; names of what changed."""
+    """Write the settings into the workflow files and `docs/SETTINGS.md` of `root`; names of the files that changed."""
     changed = []
     pages = {root / "docs" / "SETTINGS.md": PAGE + settings_table() + "\n"}
     for workflow in WORKFLOWS:

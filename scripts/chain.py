@@ -10,6 +10,7 @@ from typing import Any
 from scripts import processes
 from scripts.errors import require_positive
 from scripts.settings.given import Settings
+from scripts.settings.running import handing
 from scripts.settings.workflows import WORKFLOWS
 from scripts.workspace.shared import sharing
 
@@ -25,9 +26,10 @@ def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mappin
     workflow = ConfigWorkflow(
         config_file=list(files), workflow_type=None, run_id=run_id, logging_file=False, **dict(overrides or {})
     )
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    with handing(dict(overrides or {})):
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
     return workflow
 
 
@@ -100,6 +102,8 @@ class FoldPool:
 
     def run(self) -> None:
         """Train what is missing; a finished fold is left as it is."""
+        if not self.folds:
+            return
         given = {**overrides(self.settings, "train"), **self.settings.changed_parts(self.workflow)}
         with sharing():
             for fold in range(self.folds):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from scripts.errors import InputError
+from scripts.settings.config_file import read_config
 
 # Arguments of `monai.bundle run` itself (MONAI 1.6.1), which no config file holds.
 RUNNER_KEYS = frozenset(
@@ -23,10 +26,12 @@ class CommandLine:
 
     Attributes:
         options: key -> text as typed; None where the key stands without a value.
+        listed: keys that `--args_file` gives; their values have types and reach the config as they are.
     """
 
     config_files: tuple[str, ...] = ()
     options: Mapping[str, str | None] = field(default_factory=dict)
+    listed: tuple[str, ...] = ()
 
 
 def read_command_line(argv: Sequence[str]) -> CommandLine:
@@ -60,8 +65,10 @@ def read_command_line(argv: Sequence[str]) -> CommandLine:
         if key in given:
             raise InputError(f"command line: --{key} is given twice; give it once")
         given[key] = text
-    files = _files(given.get("config_file"))
-    return CommandLine(files, {key: text for key, text in given.items() if key not in RUNNER_KEYS})
+    listed = _listed(given.get("args_file"))
+    files = _files(given.get("config_file")) or _files(listed.get("config_file"))
+    options = {key: text for key, text in given.items() if key not in RUNNER_KEYS}
+    return CommandLine(files, options, tuple(key for key in listed if key not in {*RUNNER_KEYS, *options}))
 
 
 def _is_option(word: str) -> bool:
@@ -74,10 +81,19 @@ def _meant(word: str) -> str:
     return f", here --{name}" if re.fullmatch(r"[a-z_]+", name) else ""
 
 
-def _files(text: str | None) -> tuple[str, ...]:
+def _listed(path: str | None) -> dict[str, Any]:
+    """The content of `--args_file`; MONAI reads it too, and says what is wrong with it."""
+    if path is None or not Path(path).is_file():
+        return {}
+    return read_config(path)
+
+
+def _files(text: Any) -> tuple[str, ...]:
     """The config files of `--config_file F` or `--config_file "['F', 'G']"`."""
     if text is None:
         return ()
+    if isinstance(text, (list, tuple)):
+        return tuple(map(str, text))
     if not text.strip().startswith(("[", "(")):
         return (text,)
     return tuple(part.strip().strip("'\"") for part in text.strip()[1:-1].split(",") if part.strip())

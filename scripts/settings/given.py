@@ -91,7 +91,7 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name in line.options:
             values[name] = _from_line(setting, line.options[name], run)
         elif name in run.config:
-            values[name] = _from_config(setting, run)
+            values[name] = _from_config(setting, run, line)
         elif name in own.names:
             values[name] = own.defaults.get(name, setting.default)
     for name, value in values.items():
@@ -112,11 +112,29 @@ def _from_line(setting: Setting, text: str | None, run: Running) -> Any:
     return read_value(setting, text, where="command line", typed=False)
 
 
-def _from_config(setting: Setting, run: Running) -> Any:
-    value = run.config[setting.name]
+def _from_config(setting: Setting, run: Running, line: CommandLine) -> Any:
+    value = run.handed.get(setting.name, run.config[setting.name])
     if isinstance(value, str) and value[:1] in ("$", "@", "%"):
         value = run.resolved(setting.name)
+    elif isinstance(value, str) and "::" in value and setting.name not in run.handed:
+        value = _as_written(setting, value, line)
     return read_value(setting, value)
+
+
+def _as_written(setting: Setting, value: str, line: CommandLine) -> Any:
+    """A text of a config file as it stands there: MONAI has turned every `#` in it into `::`.
+
+    Raises:
+        InputError: it came through the Python API, where the text that was given cannot be known any more.
+    """
+    for path in reversed(line.config_files):
+        content = read_config(path)
+        if setting.name in content:
+            return content[setting.name]
+    raise InputError(
+        f"{setting.name}: '{value}' holds '::', into which MONAI turns '#'; allowed through the Python API are texts"
+        " without both"
+    )
 
 
 def _blocks(run: Running) -> dict[str, Any]:
@@ -142,6 +160,7 @@ def _check_keys(run: Running, workflow: str, line: CommandLine) -> None:
             # The other workflow files are read only where one of them may know a key.
             check_keys(keys, (ids | set(SETTINGS) | _ids_beside(files[0])) if keys else set(), where=str(overlay))
         check_keys(line.options, ids | accepted(workflow), where="command line")
+        check_keys(line.listed, ids | set(SETTINGS), where="--args_file")
     text = str(run.config)
     for key, value in run.config.items():
         plain = not isinstance(value, (Mapping, list)) and not str(value).startswith(("$", "@", "%"))

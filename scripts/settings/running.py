@@ -8,12 +8,26 @@ workspace is made, once a workflow.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from monai.bundle import ConfigParser
+
+_HANDED: ContextVar[Mapping[str, Any] | None] = ContextVar("handed", default=None)
+
+
+@contextmanager
+def handing(values: Mapping[str, Any]) -> Iterator[None]:
+    """Let the workflow that is started inside the block have these very values: in a config MONAI changes texts."""
+    token = _HANDED.set(dict(values))
+    try:
+        yield
+    finally:
+        _HANDED.reset(token)
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,11 @@ class Running:
     def config(self) -> Mapping[str, Any]:
         """What was given, unresolved."""
         return self.parser.get() or {}
+
+    @property
+    def handed(self) -> Mapping[str, Any]:
+        """What the workflow that started this one gave it, as it was."""
+        return _HANDED.get() or {}
 
     def resolved(self, name: str) -> Any:
         """The value of an entry, its references resolved and its expression evaluated."""

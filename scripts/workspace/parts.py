@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,9 @@ class Parts:
             run = running()
             if run.by_command_line:
                 errors.install()
+                # ignite and MONAI log an exception before it reaches the hook; the operator reads one line.
+                for name in ("ignite", "monai"):
+                    logging.getLogger(name).setLevel(logging.CRITICAL)
             settings = read_settings(run, workflow)
             if settings.blocks:
                 self._network_block = run.resolved("network_def")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from scripts.data.phantom import Phantom
-from scripts.settings import read_config
+from scripts.settings.config_file import read_config
 from scripts.tasks.networks import build_network
 from tests.commands.common import (
     FORGET,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+LONGEST = 170  # lines of a workflow file
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 # DESIGN names these; a workflow of any other name is known by its `run`.
 NAMED = set(
@@ -70,7 +71,13 @@ def test_workflow_runs_as_run_and_by_its_own_name(stem: str) -> None:
 def test_workflow_checks_its_keys_first(stem: str) -> None:
     steps = content(stem)["initialize"]
     assert steps[:2] == ["$import sys", "$sys.path.insert(0, @bundle_root)"]
-    assert {"_target_": "scripts.settings.prepare"} in steps or "$scripts.settings.prepare()" in steps
+    assert "$@workspace.begin()" in steps
+    assert content(stem)["workspace"] == {"_target_": "scripts.workspace.Workspace", "workflow": stem}
+
+
+@pytest.mark.parametrize("stem", WORKFLOW_FILES)
+def test_a_workflow_file_can_be_taken_in(stem: str) -> None:
+    assert len(FILES[stem].read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 @pytest.mark.parametrize("stem", sorted(FILES))
