@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -158,6 +159,9 @@ def _shown(value: Any) -> str:
 
 def _hint(setting: Setting, value: Any) -> str:
     """What to write instead, where a config's type is what is wrong."""
+    if setting.words and isinstance(value, str):
+        near = difflib.get_close_matches(value, setting.words, n=1, cutoff=0.6)
+        return f"; did you mean '{near[0]}'?" if near else ""
     if setting.kind is Kind.TEXT and isinstance(value, (int, float)) and not setting.words:
         return f"; in a config, put it into quotes: {setting.name}: '{value}'"
     if setting.kind is Kind.TEXT and isinstance(value, str) and value != value.strip():
