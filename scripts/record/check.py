@@ -42,7 +42,7 @@ def check_release(
         entries, problems = read_entries(release / "ledger.jsonl"), []
     except InputError as error:
         entries, problems = [], [shown(error, most=300)]
-    yield "ledger", problems or chain_errors(entries)
+    yield "ledger", problems or [f"{problem} (ledger.jsonl)" for problem in chain_errors(entries)]
     head, problems = _canonical_json(release / "ledger_head.json")
     yield "signed head", problems or head_errors(entries, head, public_pem=pem)
     certificate, problems = _canonical_json(release / "certificate.json")

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.errors import InputError
+
 LARGEST = 64 * 2**20  # bytes of a JSON file of a release; the largest ones hold some hundred kilobytes
+LARGEST_OWN = 2**32  # bytes of a JSON file of a run's own, the scores of many models among them
 BLOCK = 2**20  # bytes that are hashed at a time
 KINDS = (
     (stat.S_ISLNK, "a link"),
@@ -93,6 +96,22 @@ def parsed_json(raw: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise Unreadable("is not readable as JSON") from error
     return content
+
+
+def read_object(path: str | Path, *, remedy: str) -> tuple[dict[str, Any], str]:
+    """A JSON object that the run wrote itself, and the SHA-256 of its file.
+
+    Raises:
+        InputError: the file is no regular file, or no JSON object; `remedy` says what to do then.
+    """
+    try:
+        raw = read_regular(path, largest=LARGEST_OWN)
+        content = parsed_json(raw)
+    except Unreadable as error:
+        raise InputError(f"{path}: not readable: it {error}; {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not readable: it is no JSON object; {remedy}")
+    return content, hashlib.sha256(raw).hexdigest()
 
 
 def shown(text: object, *, most: int = 120) -> str:
