@@ -122,7 +122,7 @@ class Judgement:
         for name, file in (("delivered", self.folder.student), ("teacher", self.teacher)):
             if not file.is_file() or _digest_of(file) != digests.get(name):
                 raise InputError(f"{file}: is not the model that was scored; run references again")
-        sources = {f"private/{SCORES}": digest}
+        sources: dict[str, str | None] = {f"private/{SCORES}": digest}
         for name, file in (
             ("record of the teacher", provenance_path(self.teacher)),
             ("release/qualification.json", self.folder.qualification),
