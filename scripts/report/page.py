@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 from scripts.files import write_text
 from scripts.record.certificate import due_date
-from scripts.record.contents import read_object
 from scripts.record.run_folder import RunFolder
 from scripts.report.charts import attacks_chart, contrasts_chart, relearning_chart, scores_chart
 
@@ -52,9 +51,9 @@ class Report:
         from jinja2 import Environment, StrictUndefined
         from markupsafe import Markup
 
-        verdict = _read(self.folder.verdict, "verify")
+        verdict = _read(self.folder.verdict)
         evidence = verdict.get("evidence") or {}
-        request = (_read(self.folder.resolution, "forget").get("request") or {}) if private else {}
+        request = (_read(self.folder.resolution).get("request") or {}) if private else {}
         environment = Environment(autoescape=True, undefined=StrictUndefined)
         charts = dict.fromkeys(("scores_chart", "contrasts_chart", "attacks_chart", "relearning_chart"), "")
         if evidence.get("means"):
@@ -84,7 +83,7 @@ class Report:
         )
 
     def _metrics(self) -> list[dict[str, Any]]:
-        found = _read(self.folder.metrics, "evaluate")
+        found = _read(self.folder.metrics)
         rows = []
         for name in ("forget", "retain", "validation", "test"):
             student = found.get("student", {}).get(name, {})
@@ -111,13 +110,13 @@ class Report:
         ]
 
     def _costs(self) -> list[tuple[str, str]]:
-        timing = _read(self.folder.timing, "forget")
+        timing = _read(self.folder.timing)
         rows = [
             (f"{phase} of the delivered model", f"{found['cpu_seconds']:.1f} CPU seconds")
             for phase, found in timing.items()
             if phase in ("forget", "restore")
         ]
-        seconds = _read(self.folder.release / "references.json", "references").get("seconds", {})
+        seconds = _read(self.folder.release / "references.json").get("seconds", {})
         total = {kind: sum(found) for kind, found in seconds.items()}
         if total:
             every = sum(total.values())
@@ -147,8 +146,8 @@ def fraction_interval(means: Mapping[str, Sequence[float]]) -> tuple[float, floa
     return fraction(every) - half, fraction(every) + half
 
 
-def _read(path: Path, command: str) -> dict[str, Any]:
-    return read_object(path, remedy=f"run {command} again")[0] if os.path.lexists(path) else {}
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _number(value: float | None) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import json
 from typing import Any
 
-from scripts.record.contents import read_object
 from scripts.record.run_folder import RunFolder
 
 SHOWN = ("iou", "dice", "accuracy", "false_negative_rate", "empty_mask")
@@ -26,7 +24,7 @@ class Summary:
 
     def lines(self) -> list[str]:
         """The page."""
-        metrics = _read(self.folder.metrics, "evaluate")
+        metrics = _read(self.folder.metrics)
         synthetic = " (synthetic data)" if self.dataset_name == "phantom" else ""
         title = f"goal: {self.goal}   data: {self.dataset_name}{synthetic}   state: trial, not erased"
         rule = "-" * 78
@@ -83,7 +81,7 @@ class Summary:
         return lines
 
     def _cost(self) -> list[str]:
-        timing = _read(self.folder.timing, "forget")
+        timing = _read(self.folder.timing)
         parts = [
             f"{phase} {entry['wall_seconds']:.1f} s ({entry['steps']} steps)"
             for phase, entry in timing.items()
@@ -92,8 +90,8 @@ class Summary:
         return [f"cost        {', '.join(parts)}"] if parts else []
 
 
-def _read(path: Path, command: str) -> dict[str, Any]:
-    return read_object(path, remedy=f"run {command} again")[0] if os.path.lexists(path) else {}
+def _read(path: Any) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _number(value: Any) -> str:
