@@ -43,7 +43,7 @@ def verdict_errors(*, folder: RunFolder, teacher: str | Path) -> list[str]:
         found, digest = _read(folder.verdict)
         _require_form(found)
         stated = found["models"]
-        files = {"delivered": folder.student, "teacher": Path(teacher)}
+        files = {"delivered": folder.student, "teacher": os.path.realpath(teacher)}
         if stated != {name: file_digest(path) for name, path in files.items()}:
             return ["the verdict is of another model"]
         if folder.read_state().get("verdict_digest") != digest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import MAXYEAR, date
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,15 @@ def due_date(requested_on: str) -> str:
     """One month after the request, GDPR Art. 12(3); the last day of a shorter month.
 
     Raises:
-        InputError: not an ISO date.
+        InputError: not an ISO date, or one that no month follows.
     """
     try:
         asked = date.fromisoformat(requested_on)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"requested_on: '{requested_on}' is not a date like 2026-01-31") from error
     year, month = (asked.year + asked.month // 12, asked.month % 12 + 1)
+    if year > MAXYEAR:
+        raise InputError(f"requested_on: '{requested_on}' has no due date one month later")
     return date(year, month, min(asked.day, calendar.monthrange(year, month)[1])).isoformat()
 
 

@@ -120,14 +120,14 @@ class Judgement:
         if not isinstance(digests, dict):
             raise InputError(f"{path}: not readable: it names no models; run references again")
         for name, file in (("delivered", self.folder.student), ("teacher", self.teacher)):
-            if not file.is_file() or _digest_of(file) != digests.get(name):
+            if not file.is_file() or _digest_of(file, follow=name == "teacher") != digests.get(name):
                 raise InputError(f"{file}: is not the model that was scored; run references again")
         sources: dict[str, str | None] = {f"private/{SCORES}": digest}
         for name, file in (
             ("record of the teacher", provenance_path(self.teacher)),
             ("release/qualification.json", self.folder.qualification),
         ):
-            sources[name] = _digest_of(file) if file.is_file() else None
+            sources[name] = _digest_of(file, follow=file != self.folder.qualification) if file.is_file() else None
         return pool, sources
 
     def _decide(self, pool: Mapping[str, Any]) -> Verdict:
@@ -153,13 +153,13 @@ class Judgement:
             return replace(verdict, evidence={**verdict.evidence, **more})
         except InputError:
             raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {_told(error)}")
 
     def _exchangeable(self, pool: Mapping[str, Any]) -> Check:
         """Whether teacher and student were made as originals and unlearned models of the pool were."""
         path = provenance_path(self.teacher)
-        own = read_object(path, remedy="train the teacher again")[0] if path.is_file() else {}
+        own = read_object(os.path.realpath(path), remedy="train the teacher again")[0] if path.is_file() else {}
         recipe = self.folder.read_state().get("recipe", "")
         return made_alike(
             own=own, others=pool["training"], seeds=pool.get("seeds", ()), recipe=recipe, recipes=pool["recipes"]
@@ -207,9 +207,10 @@ def _told(error: Exception) -> str:
     return text
 
 
-def _digest_of(path: Path) -> str:
+def _digest_of(path: Path, *, follow: bool) -> str:
+    """SHA-256 of a file; the hospital's own may be links, those of the run may not."""
     try:
-        return file_digest(path)
+        return file_digest(os.path.realpath(path) if follow else path)
     except Unreadable as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.errors import Refused
+from scripts.errors import InputError, Refused
 from scripts.files import write_json
 from scripts.record.bound import bound_verdict, verdict_errors
 from tests.record.judged import Run, passing_pool, pool_of
@@ -140,7 +140,7 @@ def test_a_verdict_that_is_no_file_is_refused(tmp_path: Path, passing: dict[str,
     refused(run, "verdict.json: is |verdict.json: cannot")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_entry_can_be_changed(judged: Run, tmp_path: Path, data) -> None:
     """Any entry replaced by another value, at any depth, and noted in the state by hand: refused, no exception."""
@@ -159,6 +159,37 @@ def test_no_entry_can_be_changed(judged: Run, tmp_path: Path, data) -> None:
     note(run)
     same = type(before) is type(place[name]) and before == place[name]
     assert bool(verdict_errors(folder=run.folder, teacher=run.teacher)) is not same
+
+
+def test_a_teacher_may_be_a_link_of_the_hospitals_own(tmp_path: Path, passing: dict[str, Any]) -> None:
+    run = Run(tmp_path, passing)
+    for path in (run.teacher, run.teacher.with_suffix(".json")):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+    code, verdict = run.judge()
+    assert code == 0 and bound_verdict(run.folder, run.teacher) == verdict
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_scores_of_odd_types_are_an_error_or_no_pass(judged: Run, tmp_path: Path, data) -> None:
+    """Any entry of the scores replaced by a value of another type: one line of error, or a verdict that says why."""
+    kept = tmp_path / "scores.json"
+    if not kept.exists():
+        kept.write_bytes((judged.folder.private / "scores.json").read_bytes())
+    content = json.loads(kept.read_text())
+    place, name = content, data.draw(st.sampled_from(sorted(content)))
+    while isinstance(place[name], dict | list) and place[name] and data.draw(st.integers(0, 3)):
+        place = place[name]
+        name = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+    place[name] = data.draw(st.sampled_from(["ward of Dr. Example", {"Dr. Example": ["Dr. Example"]}, [["x"]], None]))
+    write_json(judged.folder.private / "scores.json", content)
+    try:
+        code, verdict = judged.judge()
+    except InputError as error:
+        assert ".json: " in str(error) or "is not the model" in str(error)
+        return
+    assert code in (0, 3, 4, 5) and "Example" not in json.dumps(verdict)
 
 
 def _read(run: Run) -> dict[str, Any]:
