@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError, Refused
-from scripts.record.contents import Unreadable, file_digest, parsed_json, read_regular
+from scripts.record.contents import Unreadable, alike, file_digest, parsed_json, read_regular
 from scripts.record.judgement import VERSION, WORDING, Judgement
 from scripts.record.run_folder import RunFolder
 
 SETTINGS = ("relevant_gap", "clinical_margin")
-# Another machine may round the last bits of a figure otherwise.
-RELATIVE, ABSOLUTE = 1e-6, 1e-9
 AGAIN = "run references and verify again"
 
 
@@ -105,15 +102,4 @@ def _require_form(found: Mapping[str, Any]) -> None:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
-    return name in one and name in other and _close(one[name], other[name])
-
-
-def _close(one: Any, other: Any) -> bool:
-    """Equal but for the last bits of numbers."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_close(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_close, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    return type(one) is type(other) and one == other
+    return name in one and name in other and alike(one[name], other[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from scripts.errors import InputError
 LARGEST = 64 * 2**20  # bytes of a JSON file of a release; the largest ones hold some hundred kilobytes
 LARGEST_OWN = 2**32  # bytes of a JSON file of a run's own, the scores of many models among them
 BLOCK = 2**20  # bytes that are hashed at a time
+RELATIVE, ABSOLUTE = 1e-6, 1e-9  # by which figures of two machines may differ
 KINDS = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISFIFO, "a pipe"),
@@ -108,10 +110,21 @@ def read_object(path: str | Path, *, remedy: str) -> tuple[dict[str, Any], str]:
         raw = read_regular(path, largest=LARGEST_OWN)
         content = parsed_json(raw)
     except Unreadable as error:
-        raise InputError(f"{path}: not readable: it {error}; {remedy}") from error
+        raise InputError(f"{path}: not readable; {remedy} (the file {error})") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not readable: it is no JSON object; {remedy}")
+        raise InputError(f"{path}: not readable; {remedy} (the file is no JSON object)")
     return content, hashlib.sha256(raw).hexdigest()
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two JSON contents are equal but for the last bits of numbers: another machine rounds otherwise."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return type(one) is type(other) and one == other
 
 
 def shown(text: object, *, most: int = 120) -> str:

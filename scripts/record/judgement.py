@@ -12,18 +12,20 @@ from scripts.cohort.provenance import provenance_path
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.clinical_guard import clinical_guard
-from scripts.record.contents import Unreadable, file_digest, read_object
+from scripts.record.contents import Unreadable, alike, file_digest, read_object
 from scripts.record.exchangeable import made_alike
 from scripts.record.informing import informing
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
 from scripts.record.subgroup_guard import measured_subgroups, numbered_groups, subgroup_check
 from scripts.verify.contrasts import MARGIN
+from scripts.verify.qualification import qualify
 from scripts.verify.recovery import Recovery, recovery_family
 from scripts.verify.verdict import LEVEL, Check, Verdict, decide
 
 VERSION = "1"  # of the form of verdict.json
 SCORES = "scores.json"
+QUALIFICATION_SCORES = "qualification_scores.json"
 GROUPS = "groups.json"  # numbers of groups that have no agreed name -> what the data calls them; private
 WORDING = {
     "PASS": "No detectable difference from models that never saw the data.",
@@ -118,7 +120,7 @@ class Judgement:
         pool, digest = read_object(path, remedy="run references again")
         digests = pool.get("digests")
         if not isinstance(digests, dict):
-            raise InputError(f"{path}: not readable: it names no models; run references again")
+            raise InputError(f"{path}: not readable; run references again (the file names no models)")
         for name, file in (("delivered", self.folder.student), ("teacher", self.teacher)):
             if not file.is_file() or _digest_of(file, follow=name == "teacher") != digests.get(name):
                 raise InputError(f"{file}: is not the model that was scored; run references again")
@@ -170,12 +172,18 @@ class Judgement:
         path = self.folder.qualification
         if not path.is_file():
             return None
-        found, _ = read_object(path, remedy="run qualify again")
-        qualified = found.get("qualified")
-        if not isinstance(qualified, bool):
-            raise InputError(f"{path}: does not say whether the procedure is qualified; run qualify again")
+        remedy = "run qualify again"
+        found, _ = read_object(path, remedy=remedy)
+        scores, _ = read_object(self.folder.private / QUALIFICATION_SCORES, remedy=remedy)
+        try:
+            new = asdict(qualify(**{kind: scores[kind] for kind in ("original", "unlearned", "retrained")}))
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            raise InputError(f"{self.folder.private / QUALIFICATION_SCORES}: not readable; {remedy}") from error
+        # Computed again as the verdict is: what is published can be written by hand.
+        if any(name not in found or not alike(found[name], value) for name, value in new.items()):
+            raise InputError(f"{path}: is not what its scores give; {remedy}")
         same = found.get("teacher") == pool["digests"]["teacher"] and found.get("recipes") == pool.get("recipes")
-        return qualified if same else None
+        return bool(new["qualified"]) if same else None
 
     def content(self, verdict: Verdict, pool: Mapping[str, Any], sources: Mapping[str, str | None]) -> dict[str, Any]:
         """Of verdict.json: the decision, and all by which it can be computed again."""
