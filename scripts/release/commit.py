@@ -18,6 +18,7 @@ from scripts.record.ledger import CLOSED, Ledger, chain_errors, read_entries
 from scripts.record.run_folder import RunFolder
 from scripts.record.signature import SIGNATURE, available, sign_release
 from scripts.record.tombstones import Tombstones, tombstone_units
+from scripts.report.sound import require_sound_report
 
 ALLOWED = ("PASS",)
 NO_INFLUENCE = "NO-MEASURABLE-INFLUENCE"
@@ -132,6 +133,7 @@ class Commit:
             raise InputError(f"{self.folder.student}: no student; run forget first, with the same output_dir")
         if problems := release_problems(self.folder.release):
             raise Refused(f"{self.folder.release}: {problems[0]}; only regular files are released, remove it")
+        require_sound_report(self.folder)
         models = {"before": _digest(self.teacher), "after": _digest(self.folder.student)}
         outcome = self._allowed(models)
         try:
