@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     keys = commands.add_parser("keys", help="make the hospital's keys in a new folder")
     keys.add_argument("folder")
     given = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold what the terminal's encoding cannot show; that must not end a check.
+        stream.reconfigure(errors="backslashreplace") if isinstance(stream, io.TextIOWrapper) else None
     try:
         if given.command == "keys":
             made = HospitalKeys.create(given.folder)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import calendar
-import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import MAXYEAR, date
 from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
+from scripts.record.contents import Unreadable, contents, file_digest, shown
 from scripts.record.keys import HospitalKeys, canonical, signed_by
 
 VERSION = "1"
@@ -19,6 +19,8 @@ WORDING = {
     "unlearn": "The released model was unlearned: {verdict}.",
     "suppress": "The released model was made to suppress the data; it was not unlearned: {verdict}.",
 }
+# Of the entries that a check reads; the others are covered by the signature.
+TYPES = {"files": Mapping, "public_key": str, "signature": str, "key_id": str, "models": Mapping, "request": Mapping}
 LAW = {
     "gdpr": ["Art. 17 (erasure)", "Art. 12(3) (one month)", "Art. 5(2) (accountability)", "Art. 19 (recipients)"],
     "edpb": ["Opinion 28/2024 (attacks, residual risk)", "2025 coordinated action on erasure (backups)"],
@@ -31,23 +33,32 @@ def due_date(requested_on: str) -> str:
     """One month after the request, GDPR Art. 12(3); the last day of a shorter month.
 
     Raises:
-        InputError: not an ISO date.
+        InputError: not an ISO date, or one that no month follows.
     """
     try:
         asked = date.fromisoformat(requested_on)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"requested_on: '{requested_on}' is not a date like 2026-01-31") from error
     year, month = (asked.year + asked.month // 12, asked.month % 12 + 1)
+    if year > MAXYEAR:
+        raise InputError(f"requested_on: '{requested_on}' has no due date one month later")
     return date(year, month, min(asked.day, calendar.monthrange(year, month)[1])).isoformat()
 
 
+def release_problems(release: str | Path) -> list[str]:
+    """Entries of `release/` that no certificate can list: links, pipes, empty folders, files with a second name."""
+    return [f"{shown(name)} is {kind}" for name, kind in sorted(contents(release).odd.items())]
+
+
 def file_hashes(release: Path) -> dict[str, str]:
-    """Relative path -> SHA-256 of every file in `release/`, those that are about the others apart."""
-    return {
-        path.relative_to(release).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(release.rglob("*"))
-        if path.is_file() and path.relative_to(release).as_posix() not in APART
-    }
+    """Relative path -> SHA-256 of every file in `release/`, those that are about the others apart.
+
+    Raises:
+        InputError: something else than regular files lies there.
+    """
+    if problems := release_problems(release):
+        raise InputError(f"{release}: {problems[0]}; only regular files are certified, remove it")
+    return {name: file_digest(release / name) for name in contents(release).files if name not in APART}
 
 
 def build_certificate(
@@ -102,21 +113,42 @@ def build_certificate(
     return {**body, "signature": keys.sign(canonical(body))}
 
 
-def certificate_errors(certificate: Mapping[str, Any], release: Path, *, public_pem: str | None = None) -> list[str]:
-    """What does not hold: the signature, whose it is, a file that was changed, added or removed."""
+def certificate_errors(certificate: Any, release: Path, *, public_pem: str | None = None) -> list[str]:
+    """What does not hold: the form, the signature, whose it is, an entry that was changed, added, removed or odd.
+
+    Nothing is taken for granted of the certificate: it is whatever JSON stands in the file.
+    """
+    if not isinstance(certificate, Mapping):
+        return ["certificate.json is not a certificate: no JSON object", *release_problems(release)]
+    wrong = [name for name, kind in TYPES.items() if not isinstance(certificate.get(name), kind)]
+    found = [f"certificate.json: {name} is missing or of a wrong type" for name in wrong]
     body = {key: value for key, value in certificate.items() if key != "signature"}
-    own = str(certificate.get("public_key", ""))
-    found = []
-    if not signed_by(own, canonical(body), str(certificate.get("signature", ""))):
-        found.append("the certificate's signature does not hold")
+    own, signature = certificate.get("public_key"), certificate.get("signature")
+    if not signed_by(own, canonical(body), signature):
+        found.append("the certificate's signature does not hold (certificate.json)")
     if public_pem is not None and own != public_pem:
-        found.append("the certificate is signed with another key")
-    stated, there = certificate.get("files", {}), file_hashes(release)
-    for name in sorted({*stated, *there}):
-        if name not in there:
-            found.append(f"{name} is missing")
+        found.append("the certificate is signed with another key (certificate.json)")
+    stated = certificate.get("files")
+    return found + file_errors(stated if isinstance(stated, Mapping) else {}, release)
+
+
+def file_errors(stated: Mapping[str, Any], release: Path) -> list[str]:
+    """Every entry of `release/` that is not a regular file with the stated SHA-256, and every file that is missing."""
+    there = contents(release)
+    found = [f"{shown(name)} is {kind}" for name, kind in sorted(there.odd.items())]
+    files = {name for name in there.files if name not in APART}
+    for name in sorted({*stated, *files} - set(there.odd)):
+        if name not in files:
+            found.append(f"{shown(name)} is missing")
         elif name not in stated:
-            found.append(f"{name} is not in the certificate")
-        elif stated[name] != there[name]:
-            found.append(f"{name} was changed")
+            found.append(f"{shown(name)} is not in the certificate")
+        elif stated[name] != _digest(release / name):
+            found.append(f"{shown(name)} was changed")
     return found
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except Unreadable as error:
+        return str(error)  # equal to no digest

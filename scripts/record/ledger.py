@@ -7,7 +7,6 @@ older copy put back, only the anchor can tell: a file that the hospital keeps wh
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +14,16 @@ from typing import Any
 
 from scripts.errors import InputError, Refused
 from scripts.files import write_json, write_text
+from scripts.record.contents import Unreadable, parsed_json, read_regular
 from scripts.record.keys import HospitalKeys, canonical, key_id, signed_by
 
 FIRST = "0" * 64  # what the first entry follows
 CLOSED = "closed"
-ENTRY = ("index", "time", "kind", "body", "previous")
+# Name -> type of what stands in an entry, in the signed head, and in a line of the anchor.
+ENTRY = {"index": int, "time": str, "kind": str, "body": dict, "previous": str, "hash": str}
+SIGNED = ("entries", "hash", "key_id")
+HEAD = {"entries": int, "hash": str, "key_id": str, "public_key": str, "signature": str}
+ANCHORED = {"entries": int, "hash": str, "key_id": str, "signature": str, "ledger": str, "time": str}
 
 
 class Ledger:
@@ -87,30 +91,38 @@ def ledger_name(path: Path) -> str:
 
 def entry_hash(entry: Mapping[str, Any]) -> str:
     """SHA-256 of all of an entry but its hash."""
-    return hashlib.sha256(canonical({name: entry[name] for name in ENTRY})).hexdigest()
+    return hashlib.sha256(canonical({name: entry[name] for name in ENTRY if name != "hash"})).hexdigest()
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
-    """The entries as they stand.
+    """The entries as they stand, each of the form and the types in which it is written.
 
     Raises:
-        InputError: a line is not in the one form that entries are written in.
+        InputError: the file is not a regular one, or a line is not in the one form that entries are written in.
     """
-    entries = []
-    lines = path.read_bytes().split(b"\n")
+    try:
+        lines = read_regular(path).split(b"\n")
+    except Unreadable as error:
+        raise InputError(f"{path}: {error}") from error
     if lines[-1]:
         raise InputError(f"{path}: line {len(lines)} is not whole")
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            entry = json.loads(line)
-            # Another way to write the same would be a change that no hash sees.
-            sound = canonical(entry) == line and set(entry) == {*ENTRY, "hash"}
-        except (ValueError, TypeError):
-            sound = False
-        if not sound:
+    entries = [_object(line) for line in lines[:-1]]
+    for number, entry in enumerate(entries, 1):
+        if entry.keys() != ENTRY.keys() or not all(type(entry[name]) is kind for name, kind in ENTRY.items()):
             raise InputError(f"{path}: line {number} is not an entry of a ledger")
-        entries.append(entry)
     return entries
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line; empty where the line is none, or is written in another form than the one we write.
+
+    Another way to write the same content would be a change that no hash sees.
+    """
+    try:
+        content = parsed_json(line)
+        return content if isinstance(content, dict) and canonical(content) == line else {}
+    except (Unreadable, ValueError, TypeError, RecursionError):
+        return {}
 
 
 def chain_errors(entries: list[dict[str, Any]]) -> list[str]:
@@ -126,43 +138,49 @@ def chain_errors(entries: list[dict[str, Any]]) -> list[str]:
     return found + [f"entry {number} closes the ledger, but more follow" for number in closings]
 
 
-def head_errors(entries: list[dict[str, Any]], head: Mapping[str, Any], *, public_pem: str | None = None) -> list[str]:
+def head_errors(entries: list[dict[str, Any]], head: Any, *, public_pem: str | None = None) -> list[str]:
     """What does not hold of the signed head; with `public_pem` also by whom it is signed."""
-    try:
-        signed = {name: head[name] for name in ("entries", "hash", "key_id")}
-        own, signature = str(head["public_key"]), str(head["signature"])
-    except (KeyError, TypeError):
-        return ["the head is not readable"]
-    if set(head) != {*signed, "public_key", "signature"}:
-        return ["the head holds what does not belong there"]
+    if not isinstance(head, Mapping) or any(type(head.get(name)) is not kind for name, kind in HEAD.items()):
+        return ["ledger_head.json is not a readable head: an entry is missing or of a wrong type"]
+    if set(head) != set(HEAD):
+        return ["the head holds what does not belong there (ledger_head.json)"]
+    signed = {name: head[name] for name in SIGNED}
     found = []
-    if key_id(own) != signed["key_id"] or not signed_by(own, canonical(signed), signature):
-        found.append("the head's signature does not hold")
+    if key_id(head["public_key"]) != signed["key_id"] or not signed_by(
+        head["public_key"], canonical(signed), head["signature"]
+    ):
+        found.append("the head's signature does not hold (ledger_head.json)")
     if public_pem is not None and key_id(public_pem) != signed["key_id"]:
-        found.append("the head is signed with another key")
+        found.append("the head is signed with another key (ledger_head.json)")
     if not entries or signed["entries"] != len(entries) or signed["hash"] != entries[-1]["hash"]:
-        found.append("the head is of another state of the ledger")
+        found.append("the head is of another state of the ledger (ledger_head.json)")
     return found
 
 
-def anchor_errors(path: Path, entries: list[dict[str, Any]], anchor: Path, *, public_pem: str) -> list[str]:
-    """Whether the ledger is the newest that the anchor knows."""
+def anchor_errors(entries: list[dict[str, Any]], anchor: bytes, *, public_pem: str) -> list[str]:
+    """Whether the ledger is the newest that the anchor knows.
+
+    Args:
+        anchor: content of the hospital's file.
+        public_pem: the key that signed it.
+    """
+    if not entries:
+        return ["the anchor cannot be compared with an empty ledger"]
+    name = hashlib.sha256(canonical(entries[0])).hexdigest()
     states = []
-    for number, line in enumerate(anchor.read_bytes().splitlines(), 1):
-        try:
-            known = json.loads(line)
-            if known["ledger"] != ledger_name(path):
-                continue
-            signed = {name: known[name] for name in ("entries", "hash", "key_id")}
-            signature = known["signature"]
-        except (ValueError, KeyError, TypeError):
+    for number, line in enumerate(anchor.splitlines(), 1):
+        known = _object(line)
+        if any(type(known.get(key)) is not kind for key, kind in ANCHORED.items()):
             return [f"line {number} of the anchor is not readable"]
-        if not signed_by(public_pem, canonical(signed), signature):
+        if known["ledger"] != name:
+            continue
+        signed = {key: known[key] for key in SIGNED}
+        if not signed_by(public_pem, canonical(signed), known["signature"]):
             return [f"line {number} of the anchor is not signed by the key"]
         states.append(signed)
     if not states:
         return ["the anchor does not know this ledger"]
     newest = max(states, key=lambda state: state["entries"])
-    if not entries or newest["entries"] != len(entries) or newest["hash"] != entries[-1]["hash"]:
+    if newest["entries"] != len(entries) or newest["hash"] != entries[-1]["hash"]:
         return [f"the anchor knows {newest['entries']} entries with another end: the ledger was cut or put back"]
     return []

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from scripts.errors import InputError
 from scripts.record.scored import by_patient, numbers
+from scripts.record.vocabulary import group_names, public_name
 from scripts.verify.subgroups import LEAST_PATIENTS, Subgroup, subgroups
 from scripts.verify.verdict import LEVEL, Check
 
 
 def measured_subgroups(pool: Mapping[str, Any], *, key_metric: str, margin: float) -> list[Subgroup]:
     """Groups of at least five held-out patients, validation and test together; none where records name no group.
+
+    Groups bear agreed names or numbers: what is found is published, and the data's own words may be anything.
 
     Args:
         pool: `private/scores.json`.
@@ -23,16 +27,17 @@ def measured_subgroups(pool: Mapping[str, Any], *, key_metric: str, margin: floa
     Raises:
         ValueError: a patient without a value.
     """
+    public = _public(pool)
     names = [name for name in ("validation", "test") if key_metric in pool["delivered"].get(name, {})]
-    attributes = sorted({attribute for name in names for attribute in pool["sets"][name].get("groups", {})})
+    attributes = sorted({attribute for name in names for attribute in _groups(pool, name)})
     patients = np.array([patient for name in names for patient in pool["sets"][name]["patients"]])
     rows, counts = {}, []
     for attribute in attributes:
         labels = np.array(
             [
-                label
+                public[attribute][label]
                 for name in names
-                for label in pool["sets"][name]["groups"].get(attribute, [""] * len(pool["sets"][name]["patients"]))
+                for label in _groups(pool, name).get(attribute, [""] * len(pool["sets"][name]["patients"]))
             ]
         )
         for group in sorted({*labels.tolist()} - {""}):
@@ -60,6 +65,35 @@ def subgroup_check(found: list[Subgroup], *, margin: float) -> list[Check]:
             f" p {worst.p_value:.3f} of a loss above {margin:g}; {len(found)} groups",
         )
     ]
+
+
+def numbered_groups(pool: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Attribute -> number -> what the data calls a group that has no agreed name: for `private/` alone.
+
+    Raises:
+        InputError: the groups are not those that `references` writes.
+    """
+    try:
+        found = {
+            attribute: {name: value for value, name in names.items() if name and name != public_name(attribute, value)}
+            for attribute, names in _public(pool).items()
+        }
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError("private/scores.json: names groups in another form; run references again") from error
+    return {attribute: names for attribute, names in found.items() if names}
+
+
+def _public(pool: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Attribute -> value of the data -> the name that may be published, the same ones for all sets."""
+    values: dict[str, set[str]] = {}
+    for name in pool["sets"]:
+        for attribute, labels in _groups(pool, name).items():
+            values.setdefault(attribute, {""}).update(labels)
+    return {attribute: group_names(attribute, found) for attribute, found in values.items()}
+
+
+def _groups(pool: Mapping[str, Any], name: str) -> Mapping[str, list[str]]:
+    return pool["sets"][name].get("groups") or {}
 
 
 def _means(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,9 +94,17 @@ class Controls:
 
 
 def write_request(path: Path, *, name: str, patients: Sequence[str]) -> None:
-    """A request.csv for research: in a pool's folder, which is as private as the data."""
+    """A request.csv for research, in a pool's folder; it names patients: nobody but its owner may read it.
+
+    Folders that are missing are made with mode 0700, the file has mode 0600.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["request_id", "level", "id", "requested_on", "ground"])
     writer.writerows([[name, "patient", patient, "2026-01-01", "research"] for patient in patients])
-    write_text(path, text.getvalue())
+    mask = os.umask(0o077)
+    try:
+        # Whole or absent, and never readable by others in between.
+        write_text(path, text.getvalue())
+    finally:
+        os.umask(mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ SETS = ("forget", "validation", "test")
 GROUPS = ("sex", "age", "site", "diagnosis")
 PLACES = 4  # of a probability
 AGE_BANDS = (40, 60)  # years, lower ends
+AGE_STRING = re.compile(r"\d{1,3}[DWMY]")
+PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}  # units of DICOM's Age String in a year
 
 
 class Scoring:
@@ -136,19 +139,41 @@ class Scoring:
 
 
 def groups(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Attribute -> each image's group, empty where it is not known; attributes that no record has are left out."""
+    """Attribute -> each image's group, empty where it is not known; attributes that no record has are left out.
+
+    The data's own words, for `private/` alone: in a release groups bear agreed names or numbers.
+    """
     found = {name: [_group(name, record.get(name)) for record in records] for name in GROUPS}
+    lost = sum(
+        record.get("age") not in (None, "") and not band for record, band in zip(records, found["age"], strict=True)
+    )
+    if lost:
+        print(f"warning: the age of {lost} images is not understood; they are in no age group", flush=True)
     return {name: values for name, values in found.items() if any(values)}
 
 
-def _group(name: str, value: Any) -> str:
-    if value is None or name != "age":
-        return "" if value is None else str(value).strip()
+def age_years(value: Any) -> float | None:
+    """Years from a number, its text, or DICOM's Age String (045Y, 018M, 003W, 010D); None: not understood.
+
+    Ages outside of 0 to 150 years are not understood either.
+    """
+    text = str(value).strip().upper()
     try:
-        years = float(value)
-    except (TypeError, ValueError):
+        if AGE_STRING.fullmatch(text):
+            years = int(text[:-1]) / PER_YEAR[text[-1]]
+        else:
+            years = float(text)
+    except ValueError:
+        return None
+    return years if 0 <= years <= 150 and not isinstance(value, bool) else None
+
+
+def _group(name: str, value: Any) -> str:
+    if value is None:
         return ""
-    if not math.isfinite(years):
+    if name != "age":
+        return str(value).strip()
+    if (years := age_years(value)) is None:
         return ""
     young, old = AGE_BANDS
     return f"below {young}" if years < young else f"{young} to {old - 1}" if years < old else f"{old} and above"

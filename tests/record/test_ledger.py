@@ -195,6 +195,8 @@ def test_one_month_to_answer(asked: str, due: str) -> None:
 def test_no_date() -> None:
     with pytest.raises(InputError, match="requested_on: 'soon' is not a date"):
         due_date("soon")
+    with pytest.raises(InputError, match="requested_on: '9999-12-31' has no due date"):
+        due_date("9999-12-31")
 
 
 def test_check_names_what_is_missing(tmp_path: Path, capsys) -> None:

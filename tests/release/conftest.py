@@ -44,7 +44,8 @@ def prepare(root: Path, pool: dict[str, Any], *, judge: bool = True) -> Site:
         (private / name).parent.mkdir(exist_ok=True)
         (private / name).write_bytes(b"secret-a")
     request = {"request_id": "r1", "level": "patient", "ids": IDS, "requested_on": "2026-01-31", "ground": "research"}
-    write_json(run.folder.resolution, {"request": request, "images": {"forget": ["secret-image-1"]}})
+    forgotten = {"images": {"forget": ["secret-image-1"]}, "patients": {"forget": IDS}}
+    write_json(run.folder.resolution, {"request": request, **forgotten})
     run.folder.note(goal="unlearn")
     if judge:
         run.judge()

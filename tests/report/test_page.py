@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -87,11 +88,18 @@ def test_what_is_relearnt_sooner_is_said(tmp_path: Path, passing: dict[str, Any]
     assert said in page and page.index("<h2>Relearning</h2>") < page.index(said)
 
 
-def test_groups_are_shown_as_text(tmp_path: Path, passing: dict[str, Any]) -> None:
+def test_groups_bear_agreed_names_or_numbers(tmp_path: Path, passing: dict[str, Any]) -> None:
     pool = copy.deepcopy(passing)
-    pool["sets"]["validation"]["groups"] = {"site": [HOSTILE] * 30}
-    _, page = pages(judged(tmp_path, pool))
-    assert "Group by group" in page and HOSTILE not in page and "&lt;script&gt;" in page
+    texts = ["ward of Dr. Example"] * 10 + [HOSTILE] * 10 + ["Lower_Extremity"] * 10
+    pool["sets"]["validation"]["groups"] = {"site": texts, "sex": ["F", "M", "female"] * 10}
+    run = judged(tmp_path, pool)
+    for page in pages(run):
+        rows = [f"<td>{name}</td>" for name in ("site 1", "site 2", "site lower extremity", "sex female", "sex male")]
+        assert "Group by group" in page and all(row in page for row in rows)
+    for path in run.folder.release.rglob("*"):
+        assert path.is_dir() or all(text.encode() not in path.read_bytes() for text in (*texts[:11:10], "alert(1)"))
+    key = json.loads((run.folder.private / "groups.json").read_text())
+    assert key == {"site": {"1": HOSTILE, "2": "ward of Dr. Example"}}
 
 
 @pytest.mark.parametrize("kept", [1.0, -1.0])
