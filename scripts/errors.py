@@ -81,7 +81,7 @@ def require_positive(**values: int) -> None:
         except (TypeError, ValueError, OverflowError):
             sound = False
         if not sound:
-            raise InputError(f"{name}: '{value}' is not a positive number")
+            raise InputError(f"{name}: {value} is not a positive number")
 
 
 def disk_full(error: BaseException | None) -> OSError | None:

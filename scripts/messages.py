@@ -8,7 +8,7 @@ import unicodedata
 MESSAGE, VALUE = 600, 80  # characters of a message, and of one value in it
 # Signs that are drawn as nothing or as a blank, though Unicode calls them letters, marks or symbols.
 _BLANK = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 # Their letters are drawn as Latin ones: beside a Latin letter or a digit they pass for these.
 _LOOK_ALIKE = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
 _WORD = re.compile(r"([\w\u0300-\u036f]+)")  # combining marks belong to the letter before them
@@ -28,12 +28,8 @@ def visible(text: str) -> str:
 
 
 def hidden_signs(text: str) -> list[str]:
-    """The signs of `text` that `visible` would show as escapes, each once, as escapes."""
-    shown = []
-    for part in _WORD.split(text):
-        mixed = _is_mixed(part)
-        shown += [_escape(sign) for sign in part if _is_hidden(sign) or (mixed and _is_look_alike(sign))]
-    return list(dict.fromkeys(shown))
+    """The signs of `text` that cannot be seen, line ends and tabs too, each once, as escapes."""
+    return list(dict.fromkeys(_escape(sign) for sign in text if sign in "\n\t" or _is_invisible(sign)))
 
 
 def shortened(text: str, limit: int = VALUE) -> str:
@@ -54,30 +50,26 @@ def message(text: str) -> str:
 
 
 def _visible_word(word: str) -> str:
-    mixed = _is_mixed(word)
-    return "".join(_escape(sign) if _is_hidden(sign) or (mixed and _is_look_alike(sign)) else sign for sign in word)
+    mixed = not word.isascii() and any(sign.isascii() and sign.isalnum() for sign in word)
+    return "".join(_escape(sign) if _is_invisible(sign) or _passes(sign, mixed) else sign for sign in word)
 
 
-def _is_mixed(word: str) -> bool:
-    return not word.isascii() and any(sign.isascii() and sign.isalnum() for sign in word)
-
-
-def _is_hidden(sign: str) -> bool:
+def _is_invisible(sign: str) -> bool:
     if sign.isascii():
         return not (sign.isprintable() or sign in "\n\t")
-    kind, number = unicodedata.category(sign), ord(sign)
-    if kind in _HIDDEN or kind == "Zs" or number in _BLANK:
-        return True
-    # Variation selectors; and forms that are drawn like ASCII, such as full-width letters.
+    number = ord(sign)
     selector = 0xFE00 <= number <= 0xFE0F or 0xE0100 <= number <= 0xE01EF or 0x180B <= number <= 0x180F
-    return selector or (sign.isalnum() and unicodedata.normalize("NFKC", sign).isascii())
+    return selector or number in _BLANK or unicodedata.category(sign) in _HIDDEN
 
 
-def _is_look_alike(sign: str) -> bool:
+def _passes(sign: str, mixed: bool) -> bool:
+    """Whether the sign is drawn like an ASCII one, or may be where the word also holds such."""
     if sign.isascii():
         return False
-    kind = unicodedata.category(sign)
-    return kind in ("Mn", "Me", "Nd") or unicodedata.name(sign, "").startswith(_LOOK_ALIKE)
+    if sign.isalnum() and unicodedata.normalize("NFKC", sign).isascii():
+        return True  # full-width letters and the like
+    other = unicodedata.category(sign) in ("Mn", "Me", "Nd") or unicodedata.name(sign, "").startswith(_LOOK_ALIKE)
+    return mixed and other
 
 
 def _escape(sign: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from scripts.errors import InputError
+from scripts.errors import InputError, require_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +115,7 @@ _RELEASED = {
 GOALS = ("unlearn", "suppress")
 SCHEDULES = ("joint", "released")
 REFERENCES = ("fold", "none")
+POSITIVE = ("rank", "forget_batch", "retain_batch", "max_rounds")  # fields that are at least 1
 
 
 def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold", **given: Any) -> Recipe:
@@ -141,7 +142,6 @@ def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold"
     unknown = set(chosen) - known
     if unknown:
         raise InputError(f"recipe: unknown settings {', '.join(sorted(unknown))}; allowed: {', '.join(sorted(known))}")
-    for name in ("rank", "forget_batch", "retain_batch", "max_rounds"):
-        if int(chosen[name]) < 1:
-            raise InputError(f"{name}: {chosen[name]} is not a positive number")
+    named = {"lora_rank" if name == "rank" else name: chosen[name] for name in POSITIVE}
+    require_positive(**named)
     return Recipe(goal=goal, schedule=schedule, **chosen)

@@ -155,7 +155,7 @@ def test_value_of_forget(forgetting: dict[str, Any], name: str, value: Any, allo
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("restore_epochs", 0, "epochs: 0 is not a positive number"),
+        ("restore_epochs", 0, "restore_epochs: 0 is not a positive number"),
         ("restore_batch", 0, "batch: 0 is not a positive number"),
         ("restore_steps", 0, "steps: 0 is not a positive number"),
     ],
