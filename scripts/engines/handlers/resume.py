@@ -20,7 +20,7 @@ from scripts.student.student import Student
 
 REMEDY = "remove it to start afresh"
 # Names of a recipe's fields where the setting in configs/ has another one.
-SETTING: dict[Any, str] = {
+SETTING = {
     "rank": "lora_rank",
     "alpha": "lora_alpha",
     "dropout": "lora_dropout",
@@ -147,13 +147,13 @@ def _settings(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """The fingerprint in one level, under the names that the settings have in configs/."""
     flat: dict[str, Any] = {}
     for key, value in fingerprint.items():
-        if isinstance(value, str) and (fields := _DATACLASS.fullmatch(value)):
-            value = dict(_FIELD.findall(fields[1]))
-        if isinstance(value, Mapping):
+        fields = _DATACLASS.fullmatch(value) if isinstance(value, str) else None
+        parts: Any = dict(_FIELD.findall(fields[1])) if fields else value
+        if isinstance(parts, Mapping):
             # A recipe's fields go by their settings' names; those of other parts have them already.
-            flat |= {SETTING.get(name, name): inner for name, inner in value.items()}
+            flat.update({SETTING.get(str(name), str(name)): inner for name, inner in parts.items()})
         else:
-            flat[key] = value
+            flat[key] = parts
     return flat
 
 
