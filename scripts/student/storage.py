@@ -69,7 +69,8 @@ def load_student(cls: type[Student], network: nn.Module, folder: str | Path) -> 
     fields = {field.name: record[field.name] for field in dataclasses.fields(AdapterSpec)}
     spec = AdapterSpec(**fields | {"targets": tuple(fields["targets"])})
     _check_teacher(network, spec, folder)
-    student = cls(network=inject(network, spec=spec, seed=0), spec=spec)
+    with reading(folder / RECORD, remedy=REMEDY):
+        student = cls(network=inject(network, spec=spec, seed=0), spec=spec)
     head, adapter = _tensors(folder / HEAD), _tensors(folder / ADAPTER_FILE)
     state = {
         f"adapter.{name.removeprefix('base_model.model.').removesuffix('.weight')}": value
