@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from scripts.errors import BAD_INPUT, REFUSED, InputError, Refused, disk_full, user_error
+from scripts.errors import BAD_INPUT, REFUSED, InputError, Refused, disk_full, require_positive, user_error
 
 
 def raised(*errors: BaseException) -> BaseException:
@@ -80,11 +81,62 @@ def test_a_disk_that_cannot_be_written_is_for_the_operator(number: int) -> None:
             "error: below\n",
         ),
         ("raise OSError(28, 'No space left on device', 'out/a')", 2, "error: out/a: No space left on device\n"),
+        ("raise OSError(13, 'Permission denied', 'a\x1b')", 2, "error: a\\x1b: Permission denied\n"),
+        ("raise errors.InputError('id \x1b[31m')", 2, "error: id \\x1b[31m\n"),
     ],
 )
 def test_front_end_prints_one_line(repository: Path, statement: str, code: int, line: str) -> None:
     done = run(repository, statement)
     assert (done.returncode, done.stderr, done.stdout) == (code, line, "")
+
+
+GOES_ON = "what was finished is kept, and the same command again goes on where this one stopped"
+WRAPPED = "try:\n  raise {}\nexcept BaseException as e:\n  raise RuntimeError('above') from e"
+
+
+@pytest.mark.parametrize("statement", ["raise {}", WRAPPED])
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        ("KeyboardInterrupt", 130, f"interrupted: {GOES_ON}\n"),
+        ("errors.Terminated", 143, f"terminated: {GOES_ON}\n"),
+        ("MemoryError", 2, "error: the main memory is too small; fewer images at a time"),
+        ("RuntimeError('CUDA out of memory. Tried to allocate')", 2, "error: the GPU memory is too small"),
+        ("RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", 2, "error: the main memory is too small"),
+    ],
+)
+def test_an_end_that_is_no_fault_is_one_line(
+    repository: Path, statement: str, error: str, code: int, words: str
+) -> None:
+    done = run(repository, statement.format(error))
+    assert done.returncode == code and done.stderr.startswith(words) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_a_line_and_cleans_up(repository: Path, tmp_path: Path, number: int, code: int) -> None:
+    body = (
+        "import time\nfrom scripts.files import atomic_path\nfrom scripts import errors\nerrors.install()\n"
+        f"with atomic_path({str(tmp_path / 'a')!r}):\n  print('ready', flush=True)\n  time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", body], cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, shown = process.communicate(timeout=30)
+    assert process.returncode == code and shown.count("\n") == 1 and "goes on where this one stopped" in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_traceback_obeys_no_escape_sequence(repository: Path) -> None:
+    done = run(repository, "raise KeyError(chr(27) + '[31m') from ValueError(chr(27) + ']0;x')")
+    assert done.returncode == 1 and "\x1b" not in done.stderr and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("value", [0, -1, None, "x", True, float("nan"), float("inf"), [1]])
+def test_a_number_that_must_be_positive(value: object) -> None:
+    with pytest.raises(InputError, match="restore_epochs: .* is not a positive number"):
+        require_positive(restore_epochs=value)  # type: ignore[arg-type]
 
 
 def test_unexpected_errors_keep_their_traceback(repository: Path) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import CacheDataset, DataLoader, PersistentDataset
+from monai.data import CacheDataset, DataLoader
 from monai.data import Dataset as PlainDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
 from scripts.data.divided import DividedBatches
+from scripts.data.prepared import PreparedImages
 from scripts.data.source import Record
 from scripts.errors import InputError, require_positive
 
@@ -93,7 +94,7 @@ def make_dataset(
     Args:
         data: records, see `DataSource.records`.
         transform: see `preprocessing`.
-        cache: "memory" (MONAI CacheDataset), "disk" (PersistentDataset) or "none".
+        cache: "memory" (MONAI CacheDataset), "disk" (PreparedImages) or "none".
         cache_dir: where "disk" writes. The files hold patient data: nothing is written anywhere else.
         random: see `augmentation`.
         lazy: "memory" prepares an image when it is first asked for, not all of them at once.
@@ -105,9 +106,7 @@ def make_dataset(
     elif cache == "disk":
         if not cache_dir:
             raise InputError("cache: 'disk' needs a cache_dir, inside the private folder of the run")
-        base = PersistentDataset(
-            items, transform, cache_dir=cache_dir, hash_func=file_hash, hash_transform=pickle_hashing
-        )
+        base = PreparedImages(items, transform, cache_dir=cache_dir, hash_func=file_hash, hash_transform=pickle_hashing)
     elif cache == "none":
         base = PlainDataset(items, transform)
     else:

@@ -16,6 +16,6 @@ def require_finite(loss: torch.Tensor, *, step: int) -> torch.Tensor:
     if not bool(torch.isfinite(loss)):
         raise InputError(
             f"loss is {float(loss.detach())} at step {step}: nothing was written; allowed are finite losses"
-            " (lower learning_rate, check the labels, or set amp: false)"
+            " (lower the learning rate, check the labels, or set amp: false)"
         )
     return loss

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.errors import InputError
+from scripts.errors import InputError, require_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +116,7 @@ _RELEASED = {
 GOALS = ("unlearn", "suppress")
 SCHEDULES = ("joint", "released")
 REFERENCES = ("fold", "none")
+POSITIVE = ("rank", "forget_batch", "retain_batch", "max_rounds")  # fields that are at least 1
 
 
 # Settings of a config whose names say whose rank or rate they are -> fields of a recipe.
@@ -163,9 +164,8 @@ def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold"
     unknown = set(chosen) - known
     if unknown:
         raise InputError(f"recipe: unknown settings {', '.join(sorted(unknown))}; allowed: {', '.join(sorted(known))}")
-    for name in ("rank", "forget_batch", "retain_batch", "max_rounds"):
-        if int(chosen[name]) < 1:
-            raise InputError(f"{name}: {chosen[name]} is not a positive number")
+    named = {"lora_rank" if name == "rank" else name: chosen[name] for name in POSITIVE}
+    require_positive(**named)
     if given.get("min_rounds") is None:
         # A default must not contradict a smaller number of rounds that was asked for.
         chosen["min_rounds"] = min(chosen["min_rounds"], chosen["max_rounds"])

@@ -39,7 +39,7 @@ class RestoreTrainer(Trainer):
         forward: Forward | None = None,
         **settings: Any,
     ) -> None:
-        require_positive(epochs=settings.get("max_epochs", 1))
+        require_positive(restore_epochs=settings.get("max_epochs", 1))
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         self.arithmetic = arithmetic
         self.student = student

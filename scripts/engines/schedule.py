@@ -15,4 +15,4 @@ def learning_rate_schedule(*, optimizer: torch.optim.Optimizer, name: str, steps
         return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, int(steps)))
     if name == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
-    raise InputError(f"lr_schedule: '{name}' is not one of cosine, constant")
+    raise InputError(f"forget_lr_schedule: '{name}' is not one of cosine, constant")

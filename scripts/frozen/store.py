@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from scripts.files import announce
+
 MARGIN = 10  # files that must still fit before one is made
 CHUNK = 32  # rows a file: a request that touches few images allocates little
 
@@ -23,7 +25,7 @@ class RowStore:
     that, the files stay in the folder, which lies in a run's `private/`, until the next run clears it.
 
     Args:
-        folder: made empty; anything in it is of an interrupted run.
+        folder: files of rows in it are of an interrupted run, and removed.
         shapes, dtypes: of the tensors of a row.
         allow: whether so many bytes more may be used.
     """
@@ -45,7 +47,9 @@ class RowStore:
         self._rows: dict[str, int] = {}
         self._chunks: list[tuple[torch.Tensor, ...]] = []
         self._full = False
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self.folder.glob("rows*_*.bin"):
+            with suppress(OSError):
+                path.unlink()
 
     def __contains__(self, key: str) -> bool:
         return key in self._rows
@@ -80,12 +84,14 @@ class RowStore:
         number = len(self._chunks)
         slots = []
         try:
+            announce(self.folder / f"rows{number:05d}_0.bin")
             self.folder.mkdir(parents=True, exist_ok=True)
             # The run's own files come first: most of what is free stays free.
             if shutil.disk_usage(self.folder).free < MARGIN * CHUNK * self.row_bytes:
                 raise OSError("too little is free")
             for slot, (shape, dtype) in enumerate(zip(self.shapes, self.dtypes, strict=True)):
                 path = self.folder / f"rows{number:05d}_{slot}.bin"
+                announce(path)
                 size = CHUNK * math.prod(shape)
                 _allocate(path, size * dtype.itemsize)
                 slots.append(torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(CHUNK, *shape))

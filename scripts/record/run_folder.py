@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from scripts import processes
 from scripts.errors import InputError, Refused
-from scripts.files import write_json
+from scripts.files import read_json, watch, write_json
+from scripts.record.journal import PARTS, WRITTEN, Journal
+from scripts.record.lock import LOCK, lock_folder
 
 ENDED = ("reverted", "committed")
+AGAIN = "run forget again, in another output_dir"
+_journals: dict[str, Journal] = {}  # by the run's folder: the steps of a chain share what they noted
 
 
 class RunFolder:
-    """`output_dir`, made if need be; several processes share it, and only the first keeps a log.
+    """`output_dir`; several processes share it, and only the first keeps a log.
+
+    Nothing is made before something is written into it, or `begin` is called. From then on the folder is locked for
+    this process, and every file is noted in the run's journal before it appears.
 
     Args:
         output_dir: the folder; `eval/<name>` when empty.
@@ -31,18 +38,12 @@ class RunFolder:
         self.root = Path(output_dir) if str(output_dir) else Path("eval") / name
         self.private = self.root / "private"
         self.release = self.root / "release"
-        try:
-            self.private.mkdir(parents=True, exist_ok=True)
-            self.release.mkdir(exist_ok=True)
-            os.chmod(self.private, 0o700)
-            with (self.private / "run.log").open("a", encoding="utf-8"):
-                pass
-        except (FileExistsError, NotADirectoryError) as error:
-            raise InputError(f"output_dir: {error.filename} is a file; a folder is needed") from error
-        except OSError as error:
-            raise InputError(f"output_dir: {self.root} cannot be written to ({error.strerror})") from error
-        if log and processes.first():
-            self._log_to(self.private / "run.log")
+        self._log, self._begun = log, False
+        for part in (self.private, self.release):
+            _check_usable(part, self.root)
+            watch(part, self._about_to_write)
+        self.journal = _journals.setdefault(os.path.abspath(self.root), Journal(self.root))
+        self._seen = self._journal_size()
 
     adapter = property(lambda self: self.private / "adapter")
     checkpoints = property(lambda self: self.private / "checkpoints")
@@ -65,30 +66,148 @@ class RunFolder:
         """The resumable state of a phase."""
         return self.checkpoints / f"{phase}.pt"
 
+    def begin(self) -> None:
+        """Make the folder, for its owner alone, and take it for this process; the log starts here.
+
+        Raises:
+            InputError: the folder cannot be written to.
+            Refused: another command is at work in it, or was since this one read it; it holds files of somebody else.
+        """
+        if self._begun and self.private.is_dir():
+            return
+        self.take()
+        self._begun = True
+        if self._log and processes.first():
+            self.journal.note(self.private / "run.log")
+            self._log_to(self.private / "run.log")
+
+    def take(self) -> None:
+        """As `begin`, without a log."""
+        self._refuse_foreign()
+        try:
+            for part in (self.private, self.release):
+                part.mkdir(parents=True, exist_ok=True)
+            os.chmod(self.private, 0o700)
+        except FileExistsError as error:
+            raise InputError(f"output_dir: {error.filename} is a file; a folder is needed") from error
+        except OSError as error:
+            raise InputError(f"output_dir: {self.root} cannot be written to ({error.strerror})") from error
+        if not processes.first():
+            return
+        lock_folder(self.private, shown=self.root)
+        self._refuse_foreign()
+        if not self.journal.used and self._journal_size() != self._seen:
+            raise Refused(f"output_dir: another command was at work in {self.root} meanwhile; run this one again")
+        self.journal.mend()
+
+    def stop_log(self) -> None:
+        """Close the log and keep none from now on."""
+        self._log = False
+        target = str((self.private / "run.log").resolve())
+        for handler in list(logging.getLogger().handlers):
+            if isinstance(handler, _RunLog) and handler.baseFilename == target:
+                logging.getLogger().removeHandler(handler)
+                handler.close()
+
     def read_state(self) -> dict[str, Any]:
-        """What was done here so far; empty for a new run."""
-        return json.loads(self.state_file.read_text(encoding="utf-8")) if self.state_file.is_file() else {}
+        """What was done here so far; empty for a new run.
+
+        Raises:
+            InputError: the record is damaged.
+            Refused: it is missing though the run wrote it, or though there is a student.
+        """
+        state = self._state()
+        made = [path for path in (self.adapter / "student.json", self.student) if path.exists()]
+        if not state and made and not self.state_file.is_file():
+            raise Refused(f"{self.state_file}: is missing, though {made[0]} is there; {AGAIN}")
+        return state
 
     def refuse_ended(self) -> None:
         """Raise Refused where the trial is over, reverted or committed: nothing goes on from there."""
-        state = self.read_state().get("state")
+        state = self._state().get("state")
         if state in ENDED:
-            raise Refused(f"output_dir: {self.root} was {state}; run forget again, in another output_dir")
+            raise Refused(f"output_dir: {self.root} was {state}; {AGAIN}")
+
+    def require_trial(self, *, resolution: bool = True) -> dict[str, Any]:
+        """The state of a run that `forget` finished and that is not over.
+
+        Args:
+            resolution: whether the record of what was forgotten is needed as well.
+
+        Raises:
+            InputError, Refused: state.json or resolution.json is missing or damaged; the trial is over.
+        """
+        self.refuse_ended()
+        state = self.read_state()
+        if state.get("state") != "trial":
+            raise InputError(
+                f"output_dir: {self.root} holds no finished run; run forget first, with the same output_dir"
+            )
+        for path in (self.adapter / "student.json", *((self.resolution,) if resolution else ())):
+            if not path.is_file():
+                raise Refused(f"{path}: is missing, though the run is finished; {AGAIN}")
+        if not isinstance(state.get("goal"), str):
+            raise Refused(f"{self.state_file}: does not say for which goal the run was made; {AGAIN}")
+        return state
 
     def note(self, **changes: Any) -> None:
         """Change entries of the run's state; None removes one."""
-        merged = {**self.read_state(), **changes}
+        merged = {**self._state(), **changes}
         write_json(self.state_file, {key: value for key, value in merged.items() if value is not None})
 
     def write_manifest(self) -> None:
-        """List the files of the run: what a later destruction may touch, and nothing else."""
-        files = [
-            path.relative_to(self.root).as_posix()
-            for part in (self.private, self.release)
-            for path in part.rglob("*")
-            if path.is_file() and path != self.manifest
-        ]
-        write_json(self.manifest, {"files": sorted(files)})
+        """List the files of the run that are there now, for a reader; what is destroyed goes by the journal."""
+        there = [name for part in PARTS for name in self.entries(part) if not name.endswith("/")]
+        own = [name for name in self.journal.owned(there) if self.root / name != self.manifest]
+        write_json(self.manifest, {"files": sorted(own)})
+
+    def entries(self, part: str) -> list[str]:
+        """Places in the run of all that lies below `private` or `release`, whatever it is; folders end in `/`.
+
+        Links are not followed. The journal and the lock are left out.
+        """
+        found, top = [], self.root / part
+        for folder, folders, files in os.walk(top):
+            place = Path(folder).relative_to(self.root).as_posix()
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            found += [f"{place}/{name}" for name in (*files, *links)]
+            found += [f"{place}/{name}/" for name in folders if name not in links]
+        apart = {f"{PARTS[0]}/{LOCK}", self.journal.path.relative_to(self.journal.root).as_posix()}
+        return sorted(name for name in found if name not in apart)
+
+    def foreign(self, part: str) -> list[str]:
+        """Places of what the run did not write below `private` or `release`, folders apart."""
+        there = [name for name in self.entries(part) if not name.endswith("/")]
+        own = set(self.journal.owned(there))
+        return [name for name in there if name not in own]
+
+    def _about_to_write(self, path: Path, kind: str) -> None:
+        self.begin()
+        self.journal.note(path, kind=kind)
+
+    def _refuse_foreign(self) -> None:
+        """Before the first command writes, both parts must be empty: later nobody could tell whose files they are."""
+        if self.journal.path.exists():
+            return
+        for part in PARTS:
+            if found := self.foreign(part):
+                raise Refused(
+                    f"output_dir: {self.root / found[0]} was not written by this run ({len(found)} such files);"
+                    " move it elsewhere, or give another output_dir"
+                )
+
+    def _state(self) -> dict[str, Any]:
+        if self.state_file.is_file():
+            return read_json(self.state_file, remedy=AGAIN)
+        if "private/state.json" in self.journal.names(WRITTEN):
+            raise Refused(f"{self.state_file}: is missing, though the run wrote it; {AGAIN}")
+        return {}
+
+    def _journal_size(self) -> int:
+        try:
+            return self.journal.path.stat().st_size
+        except OSError:
+            return -1
 
     def _log_to(self, path: Path) -> None:
         root = logging.getLogger()
@@ -106,3 +225,23 @@ class RunFolder:
 
 class _RunLog(logging.FileHandler):
     """The log of the present run: one at a time."""
+
+
+def _check_usable(folder: Path, root: Path) -> None:
+    """Whether `folder` is there, or could be made, and could be written to."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(folder)  # names that no file can have are errors here
+        there = folder
+        while not os.path.lexists(there) and there != there.parent:
+            there = there.parent
+        if not there.is_dir():
+            raise InputError(f"output_dir: {there} is a file; a folder is needed")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(f"output_dir: {root} cannot be written to (Permission denied: {there})")
+    except OSError as error:
+        raise InputError(f"output_dir: {root} cannot be written to ({error.strerror})") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"output_dir: {root} is no name of a folder ({error})") from error

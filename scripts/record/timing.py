@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from ignite.engine import Engine, Events
 
 from scripts import processes
 from scripts.cohort.loaders import CohortLoaders
-from scripts.files import write_json
+from scripts.files import read_json, write_json
 from scripts.frozen.cache import FrozenCache
 
 
@@ -83,5 +82,6 @@ class Timing:
         processes.once(lambda: self._write(entry))
 
     def _write(self, entry: dict[str, Any]) -> None:
-        table = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+        remedy = "remove it; the costs of the phases before this one are lost"
+        table = read_json(self.path, remedy=remedy) if self.path.exists() else {}
         write_json(self.path, {**table, self.phase: entry})

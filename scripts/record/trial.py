@@ -20,12 +20,14 @@ def trial_folder(*, output_dir: str, request: str) -> RunFolder:
     """The folder of an existing run.
 
     Raises:
-        InputError: there is no run.
+        InputError: there is no run, or its record is damaged.
+        Refused: its record is missing.
     """
     root = Path(output_dir) if output_dir else Path("eval") / read_request(request).request_id
-    if not (root / "private" / "state.json").is_file():
+    folder = RunFolder(output_dir=root)
+    if not folder.read_state():
         raise InputError(f"output_dir: {root} holds no run; give the folder that `forget` wrote")
-    return RunFolder(output_dir=root)
+    return folder
 
 
 def load_trial(*, folder: RunFolder, teacher: nn.Module, arithmetic: Arithmetic, open_head: bool = False) -> Student:
@@ -33,11 +35,13 @@ def load_trial(*, folder: RunFolder, teacher: nn.Module, arithmetic: Arithmetic,
 
     Raises:
         InputError: no adapter in the folder, or one of another teacher.
-        Refused: the run was reverted.
+        Refused: the run was reverted or committed; a record of it is missing.
     """
     folder.refuse_ended()
     if not (folder.adapter / "student.json").is_file():
         raise InputError(f"{folder.adapter}: no adapter; run forget first, with the same output_dir")
+    # Restoration trains on what is retained: without the record of what was forgotten it could train on that.
+    folder.require_trial(resolution=open_head)
     student = Student.load(teacher, folder.adapter)
     arithmetic.place(student.network)
     if open_head:
@@ -62,6 +66,7 @@ class Reversal:
     def run(self) -> None:
         """Revert; the adapter stays in `private/` until the run is committed or deleted."""
         state: dict[str, Any] = {name: value.cpu() for name, value in self.student.revert().state_dict().items()}
+        self.folder.begin()
         write_tensors(self.folder.release / "teacher.pt", state)
         self.folder.student.unlink(missing_ok=True)
         self.folder.note(state="reverted")

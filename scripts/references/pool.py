@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from scripts.attacks.recovery import Attack
 from scripts.attacks.relearning import Relearning
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
-from scripts.files import write_json
+from scripts.files import read_json, write_json
 from scripts.record.run_folder import RunFolder
 from scripts.references.jobs import Job, file_digest, run_jobs
 from scripts.references.pairs import Pairs
@@ -196,10 +195,10 @@ class ReferencePool:
 def _training(weights: Path) -> dict[str, Any]:
     """What is recorded beside the weights, without the seed."""
     path = weights.with_suffix(".json")
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path, remedy="train the reference models again") if path.exists() else {}
 
 
 def recipe_of(folder: Path) -> str:
     """The recipe that an unlearned model was made by."""
     path = folder / "private" / "state.json"
-    return str(json.loads(path.read_text(encoding="utf-8")).get("recipe", "")) if path.is_file() else ""
+    return str(read_json(path, remedy="remove the model's folder").get("recipe", "")) if path.exists() else ""

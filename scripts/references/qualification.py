@@ -93,7 +93,7 @@ class Qualify:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             seed, folds = int(content["training"]["seed"]), len(set(self.cohort.folds.values()))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: no record of the teacher's seed; train it with this bundle") from error
         wanted = sorted({self.cohort.folds[patient] for patient in self.patients})
         return {fold: self.pairs.fold_out(fold, folds=folds, seed=seed) for fold in wanted}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import Any
 
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
-from scripts.files import write_json
+from scripts.files import read_json, reading, write_json
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import numbers
 from scripts.references.controls import WANTED, Controls
@@ -144,11 +143,13 @@ class VerifierStudy:
             values = self.scoring.model(job.weights)
             own = {name: values[name]["score"] for name in ("forget", "validation")}
             write_json(path, own | {"answers": values["answers"]})
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return ModelScores.of(found["forget"], found["validation"], found["answers"])
+        remedy = "remove it and run the study again"
+        found = read_json(path, remedy=remedy)
+        with reading(path, remedy=remedy):
+            return ModelScores.of(found["forget"], found["validation"], found["answers"])
 
     def _show(self) -> None:
-        found = json.loads((self.folder.release / "verifier.json").read_text(encoding="utf-8"))
+        found = read_json(self.folder.release / "verifier.json", remedy="run the study again")
         print(f"{'control':14} " + " ".join(f"{outcome:>12}" for outcome in OUTCOMES) + "   PASS of drawn blocks")
         for name, row in found["controls"].items():
             counts = " ".join(f"{row['outcomes'][outcome]['count']:>12}" for outcome in OUTCOMES)

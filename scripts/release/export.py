@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scripts.errors import Refused
+from scripts.errors import InputError, Refused
 from scripts.files import atomic_path
 from scripts.record.run_folder import RunFolder
 
@@ -35,9 +35,12 @@ class Export:
         """Export, and compare what was written with the network.
 
         Raises:
+            InputError: a file is in the place of the folder.
             RuntimeError: the TorchScript answers otherwise.
         """
         target = Path(self.folder.root) / "export"
+        if target.exists() and not target.is_dir():
+            raise InputError(f"output_dir: {target} is a file; a folder is needed")
         target.mkdir(exist_ok=True)
         network = self.network.eval()
         # Weights in the usual memory format: whoever loads them decides about another.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.files import write_text
+from scripts.files import read_json, reading, write_text
 from scripts.record.certificate import due_date
 from scripts.record.run_folder import RunFolder
 from scripts.report.charts import attacks_chart, contrasts_chart, relearning_chart, scores_chart
@@ -27,6 +26,7 @@ PLAIN = {
     " that unlearning could have removed.",
 }
 MEASURES = ("dice", "iou", "accuracy", "false_negative_rate")
+REMEDY = "remove it and run the command that writes it again"
 PICTURES = ("forget", "validation", "test")
 
 
@@ -42,13 +42,15 @@ class Report:
 
     def write(self) -> None:
         """Write, the public page last: it is there when the report is whole."""
-        write_text(self.folder.private / "report.html", self.page(private=True))
-        write_text(self.folder.release / "report.html", self.page(private=False))
+        with reading(self.folder.verdict, remedy=REMEDY):
+            pages = {part: self.page(private=part == "private") for part in ("private", "release")}
+        for part, page in pages.items():
+            write_text(self.folder.root / part / "report.html", page)
         self.folder.write_manifest()
 
     def page(self, *, private: bool) -> str:
         """The page; only the private one has pictures and the request's id and ground."""
-        from jinja2 import Environment, StrictUndefined
+        from jinja2 import Environment, StrictUndefined, UndefinedError
         from markupsafe import Markup
 
         verdict = _read(self.folder.verdict)
@@ -65,7 +67,7 @@ class Report:
             charts["attacks_chart"] = Markup(attacks_chart(evidence["attacks"]))
         if again := evidence.get("relearning"):
             charts["relearning_chart"] = Markup(relearning_chart(again["steps"], again["curves"], again["level"]))
-        return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        shown = dict(
             verdict=verdict,
             evidence=evidence if evidence.get("means") else {},
             fraction_interval=fraction_interval(evidence.get("means") or {}),
@@ -74,13 +76,19 @@ class Report:
             plain=PLAIN[verdict["outcome"]],
             synthetic=self.synthetic,
             private=private,
-            metrics=self._metrics(),
             pictures=self._pictures() if private else [],
-            costs=self._costs(),
             number=_number,
             mean=statistics.fmean,
             **charts,
         )
+        with reading(self.folder.metrics, remedy=REMEDY):
+            shown["metrics"] = self._metrics()
+        with reading(self.folder.timing, remedy=REMEDY):
+            shown["costs"] = self._costs()
+        try:
+            return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(shown)
+        except UndefinedError as error:
+            raise ValueError(f"the template needs what is not there: {error}") from error
 
     def _metrics(self) -> list[dict[str, Any]]:
         found = _read(self.folder.metrics)
@@ -147,7 +155,7 @@ def fraction_interval(means: Mapping[str, Sequence[float]]) -> tuple[float, floa
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path, remedy=REMEDY) if path.exists() else {}
 
 
 def _number(value: float | None) -> str:

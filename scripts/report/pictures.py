@@ -51,6 +51,7 @@ class Pictures:
 
     def draw(self) -> None:
         """Draw all pictures."""
+        self.evaluation.folder.begin()
         self.evaluation.folder.overlays.mkdir(exist_ok=True)
         loaders = self.evaluation.loaders
         for name in SHOWN:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from scripts.files import read_json, reading
 from scripts.record.run_folder import RunFolder
 
 SHOWN = ("iou", "dice", "accuracy", "false_negative_rate", "empty_mask")
+REMEDY = "remove it and run the command that writes it again"
 
 
 class Summary:
@@ -25,6 +26,12 @@ class Summary:
     def lines(self) -> list[str]:
         """The page."""
         metrics = _read(self.folder.metrics)
+        with reading(self.folder.metrics, remedy=REMEDY):
+            table = self._table(metrics)
+        with reading(self.folder.state_file, remedy=REMEDY):
+            forgetting = self._forgetting(metrics)
+        with reading(self.folder.timing, remedy=REMEDY):
+            cost = self._cost()
         synthetic = " (synthetic data)" if self.dataset_name == "phantom" else ""
         title = f"goal: {self.goal}   data: {self.dataset_name}{synthetic}   state: trial, not erased"
         rule = "-" * 78
@@ -33,10 +40,10 @@ class Summary:
             rule,
             title,
             rule,
-            *self._table(metrics),
+            *table,
             "",
-            *self._forgetting(metrics),
-            *self._cost(),
+            *forgetting,
+            *cost,
             "",
             f"student     {self.folder.student}   (plain weights: load into the plain network)",
             f"adapter     {self.folder.adapter}   (detachable: `run revert` gives the teacher back)",
@@ -91,7 +98,7 @@ class Summary:
 
 
 def _read(path: Any) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path, remedy=REMEDY) if path.exists() else {}
 
 
 def _number(value: Any) -> str:

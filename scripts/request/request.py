@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
+from scripts.messages import hidden_signs
 
 COLUMNS = ("request_id", "level", "id", "requested_on", "ground")
 LEVELS = ("patient", "study", "series", "lesion", "image", "class")
@@ -29,7 +31,9 @@ GROUNDS = (
     "research",
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")  # names a folder: no leading dot
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+LARGEST = 16 << 20  # bytes of the file: some hundred thousand ids
+LONGEST = 256  # characters of an id
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def read_request(path: str | Path) -> Request:
                     f"{path}, line {line}: {name} '{row[name]}' differs from '{first[name]}'; one file holds one "
                     f"request, with one {name}"
                 )
+    _check_alike(rows, path=path)
     ids = tuple(sorted(row["id"] for _, row in rows))
     return Request(first["request_id"], first["level"], ids, first["requested_on"], first["ground"], str(path))
 
@@ -95,7 +100,12 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: is a folder; the request must be a CSV file")
     if not path.is_file():
         raise InputError(f"{path}: no such request file")
-    content = path.read_bytes()
+    try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise InputError(f"{path}: {size} bytes; a request has at most {LARGEST}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -118,7 +128,8 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     rows = []
     try:
         for cells in reader:
-            cells = [cell.strip() for cell in cells]
+            # Blanks alone: what is invisible otherwise is refused, not taken away.
+            cells = [cell.strip(" \t\r\n") for cell in cells]
             if not any(cells):
                 continue
             if header is None:
@@ -156,12 +167,41 @@ def _check_row(row: dict[str, str], *, where: str) -> None:
         )
     if row["level"] not in LEVELS:
         raise InputError(f"{where}: level '{row['level']}' is not one of {', '.join(LEVELS)}")
-    if not row["id"]:
-        raise InputError(f"{where}: the id is empty")
+    _check_id(row["id"], where=where)
     if not _is_date(row["requested_on"]):
         raise InputError(f"{where}: requested_on '{row['requested_on']}' is not a date as 2026-01-31")
+    # Where it is evening here it may be tomorrow elsewhere; what lies further ahead is a slip of the pen.
+    latest = date.today() + timedelta(days=1)
+    if date.fromisoformat(row["requested_on"]) > latest:
+        raise InputError(f"{where}: requested_on '{row['requested_on']}' lies in the future; the latest is {latest}")
     if row["ground"] not in GROUNDS:
         raise InputError(f"{where}: ground '{row['ground']}' is not one of {', '.join(GROUNDS)}")
+
+
+def _check_id(text: str, *, where: str) -> None:
+    """Refuse an id that is empty, too long, or not what it looks like."""
+    if not text:
+        raise InputError(f"{where}: the id is empty")
+    if len(text) > LONGEST:
+        raise InputError(f"{where}: the id '{text}' has {len(text)} characters; allowed are {LONGEST}")
+    if signs := hidden_signs(text):
+        raise InputError(
+            f"{where}: the id '{text}' holds {', '.join(signs[:5])}, which cannot be seen;"
+            " type it as the data list has it"
+        )
+
+
+def _check_alike(rows: list[tuple[int, dict[str, str]]], *, path: Path) -> None:
+    """Refuse two ids that are drawn alike: one written with composed letters, the other with accents of their own."""
+    seen: dict[str, tuple[int, str]] = {}
+    for line, row in rows:
+        form = unicodedata.normalize("NFC", row["id"])
+        before, other = seen.setdefault(form, (line, row["id"]))
+        if other != row["id"]:
+            raise InputError(
+                f"{path}, line {line}: id '{row['id']}' looks like that of line {before} and is written with other"
+                " signs; type both as the data list has them"
+            )
 
 
 def _is_date(value: str) -> bool:

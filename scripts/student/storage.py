@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from scripts.errors import InputError
-from scripts.files import write_bytes, write_json, write_text
+from scripts.files import read_json, reading, write_bytes, write_json, write_text
 from scripts.student.hashing import architecture_hash, state_hash
 from scripts.student.inject import AdapterSpec, inject, lora_config
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CONFIG, ADAPTER_FILE, HEAD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors"
 RECORD = "student.json"
 FORMAT = 1
+REMEDY = "run forget again, in another output_dir"
 
 
 def save_student(student: Student, folder: str | Path) -> None:
@@ -63,16 +64,14 @@ def save_student(student: Student, folder: str | Path) -> None:
 
 def load_student(cls: type[Student], network: nn.Module, folder: str | Path) -> Student:
     """The student that `save_student` wrote, on a copy of `network`."""
-    from safetensors.torch import load
-
     folder = Path(folder)
     record = _read_record(folder)
     fields = {field.name: record[field.name] for field in dataclasses.fields(AdapterSpec)}
     spec = AdapterSpec(**fields | {"targets": tuple(fields["targets"])})
     _check_teacher(network, spec, folder)
-    student = cls(network=inject(network, spec=spec, seed=0), spec=spec)
-    head = load((folder / HEAD).read_bytes())
-    adapter = load((folder / ADAPTER_FILE).read_bytes())
+    with reading(folder / RECORD, remedy=REMEDY):
+        student = cls(network=inject(network, spec=spec, seed=0), spec=spec)
+    head, adapter = _tensors(folder / HEAD), _tensors(folder / ADAPTER_FILE)
     state = {
         f"adapter.{name.removeprefix('base_model.model.').removesuffix('.weight')}": value
         for name, value in adapter.items()
@@ -84,6 +83,16 @@ def load_student(cls: type[Student], network: nn.Module, folder: str | Path) -> 
     return student.eval()
 
 
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(path.read_bytes())
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: is damaged, not a readable safetensors file; {REMEDY}") from error
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -92,23 +101,30 @@ def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     if not path.is_file():
         raise InputError(f"{path}: no such file; {folder} holds no saved student")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        known = record["format"]
-        files = dict(record["files"])
-        missing = [field.name for field in dataclasses.fields(AdapterSpec) if field.name not in record]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged, not a record of a student") from error
+    record = read_json(path, remedy=REMEDY)
+    with reading(path, remedy=REMEDY):
+        known, files = record["format"], dict(record["files"])
     if known != FORMAT:
-        raise InputError(f"{path}: format {known!r} is unknown; this version reads {FORMAT}")
-    if missing:
-        raise InputError(f"{path}: damaged: {missing[0]!r} is missing")
+        raise InputError(f"{path}: format '{known}' is unknown; this version reads {FORMAT}")
+    for field in dataclasses.fields(AdapterSpec):
+        if field.name not in record:
+            raise InputError(f"{path}: is damaged: {field.name!r} is missing; {REMEDY}")
+        if not _fits(record[field.name], str(field.type)):
+            raise InputError(f"{path}: is damaged: {field.name!r} is not of type {field.type}; {REMEDY}")
     for name in (CONFIG, ADAPTER_FILE, HEAD):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: missing, though {RECORD} names it")
         if _digest(folder / name) != files.get(name):
             raise InputError(f"{folder / name}: damaged or of another run: its digest is not the one in {RECORD}")
     return record
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value of JSON is of a field's type."""
+    if kind.startswith("tuple"):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    allowed: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+    return isinstance(value, allowed[kind]) and not isinstance(value, bool)
 
 
 def _check_teacher(network: nn.Module, spec: AdapterSpec, folder: Path) -> None:

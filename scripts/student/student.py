@@ -58,11 +58,11 @@ class Student:
             InputError: a value out of range, or a scope that matches nothing.
         """
         if rank < 1 or rank != int(rank):
-            raise InputError(f"rank {rank!r}: a whole number of at least 1 is needed")
+            raise InputError(f"lora_rank: '{rank}': a whole number of at least 1 is needed")
         if not alpha > 0:
-            raise InputError(f"alpha {alpha!r}: a number above 0 is needed")
+            raise InputError(f"lora_alpha: '{alpha}': a number above 0 is needed")
         if not 0 <= dropout < 1:
-            raise InputError(f"dropout {dropout!r}: a number in [0, 1) is needed")
+            raise InputError(f"lora_dropout: '{dropout}': a number in [0, 1) is needed")
         state = network.state_dict()
         spec = AdapterSpec(
             scope=scope,

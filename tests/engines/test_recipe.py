@@ -68,7 +68,7 @@ def test_config_stands_above_the_defaults() -> None:
         ({"goal": "forget"}, "goal: 'forget' is not one of unlearn, suppress"),
         ({"schedule": "both"}, "schedule: 'both' is not one of joint, released"),
         ({"reference": "mean"}, "reference: 'mean' is not one of fold, none"),
-        ({"rank": 0}, "rank: 0 is not a positive number"),
+        ({"rank": 0}, "lora_rank: 0 is not a positive number"),
         ({"forget_batch": -1}, "forget_batch: -1 is not a positive number"),
         ({"max_rounds": 0}, "max_rounds: 0 is not a positive number"),
         ({"rnak": 8}, "recipe: unknown settings rnak; allowed: alpha, "),

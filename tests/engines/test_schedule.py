@@ -35,5 +35,5 @@ def test_no_steps_is_no_division_by_zero() -> None:
 
 
 def test_unknown_course() -> None:
-    with pytest.raises(InputError, match="lr_schedule: 'step' is not one of cosine, constant"):
+    with pytest.raises(InputError, match="forget_lr_schedule: 'step' is not one of cosine, constant"):
         course("step", steps=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.files import write_json
+from scripts.files import write_bytes, write_json
 from scripts.record.judgement import Judgement
 from scripts.record.run_folder import RunFolder
 from scripts.verify.verdict import decide
@@ -82,9 +82,9 @@ class Run:
     def __init__(self, root: Path, pool: dict[str, Any]) -> None:
         self.folder = RunFolder(output_dir=root / "run", log=False)
         self.teacher = root / "models" / "model.pt"
-        self.teacher.parent.mkdir(exist_ok=True)
+        self.teacher.parent.mkdir(parents=True, exist_ok=True)
         self.teacher.write_bytes(b"teacher")
-        self.folder.student.write_bytes(b"student")
+        write_bytes(self.folder.student, b"student")
         self.record({})
         self.folder.note(state="trial", recipe="Recipe(steps=180)")
         self.write(pool)

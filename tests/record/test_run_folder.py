@@ -6,13 +6,16 @@ import json
 import logging
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scripts import processes
-from scripts.errors import InputError
+from scripts.errors import InputError, Refused
+from scripts.files import announce, atomic_path, write_bytes
 from scripts.record.run_folder import RunFolder
 
 
@@ -33,6 +36,8 @@ def test_patient_data_is_for_the_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         folder = RunFolder(output_dir=tmp_path / "a" / "b", log=False)
+        assert not (tmp_path / "a").exists()
+        folder.begin()
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.private.stat().st_mode) == 0o700
@@ -41,13 +46,15 @@ def test_patient_data_is_for_the_owner_alone(tmp_path: Path) -> None:
 
 def test_mode_is_put_right_in_an_older_folder(tmp_path: Path) -> None:
     (tmp_path / "private").mkdir(mode=0o755)
-    assert stat.S_IMODE(RunFolder(output_dir=tmp_path, log=False).private.stat().st_mode) == 0o700
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    assert stat.S_IMODE(folder.private.stat().st_mode) == 0o755
+    folder.begin()
+    assert stat.S_IMODE(folder.private.stat().st_mode) == 0o700
 
 
 def test_a_name_where_no_folder_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert RunFolder(name="request-1", log=False).root == Path("eval/request-1")
-    assert (tmp_path / "eval" / "request-1" / "private").is_dir()
 
 
 @pytest.mark.parametrize("below", ["", "sub"])
@@ -63,7 +70,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(InputError, match=r"output_dir: .*/run cannot be written to \(Permission denied\)"):
-        RunFolder(output_dir=tmp_path / "run", log=False)
+        RunFolder(output_dir=tmp_path / "run", log=False).begin()
+
+
+@pytest.mark.parametrize("name", ["nul\0", "x" * 300])
+def test_a_name_that_no_folder_can_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="output_dir: "):
+        RunFolder(output_dir=tmp_path / name, log=False).begin()
 
 
 def test_state_is_merged_and_none_removes(tmp_path: Path) -> None:
@@ -80,21 +93,27 @@ def test_manifest_lists_all_files_of_the_run_and_no_other(tmp_path: Path) -> Non
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "p01.png").write_bytes(b"")
     for name in ("private/cache/a/b.pt", "private/.hidden", "release/student.pt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
+        write_bytes(tmp_path / name, b"")
+    (tmp_path / "private" / "notes.txt").write_text("of the user")
+    (tmp_path / "release" / "link").symlink_to(tmp_path / "own.txt")
+    (tmp_path / "release" / "student.pt").unlink()
     folder.write_manifest()
     folder.write_manifest()
-    expected = ["private/.hidden", "private/cache/a/b.pt", "private/run.log", "release/student.pt"]
+    expected = ["private/.hidden", "private/cache/a/b.pt"]
     assert json.loads(folder.manifest.read_text()) == {"files": expected}
+    assert (folder.foreign("private"), folder.foreign("release")) == (["private/notes.txt"], ["release/link"])
 
 
 def test_log_of_one_run_at_a_time(tmp_path: Path, logs: None) -> None:
     log = logging.getLogger("anything")
     one = RunFolder(output_dir=tmp_path / "one")
+    one.begin()
     log.info("first")
     again = RunFolder(output_dir=tmp_path / "one")  # the next step of a chain
+    again.begin()
     log.info("second")
     other = RunFolder(output_dir=tmp_path / "other")
+    write_bytes(other.student, b"")
     log.info("third")
     assert again.private == one.private
     lines = (one.private / "run.log").read_text().splitlines()
@@ -114,3 +133,91 @@ def test_of_several_processes_the_first_keeps_the_log_and_each_a_cache(
     assert (second.checkpoints, second.release) == (first.checkpoints, first.release)
     monkeypatch.undo()
     assert first.cache == tmp_path / "private" / "cache"
+
+
+@pytest.mark.parametrize("name", ["private/my_notes.csv", "release/old.pt", "private/sub/link"])
+def test_a_folder_that_holds_files_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).symlink_to("nowhere") if name.endswith("link") else (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(Refused, match=f"{name} was not written by this run"):
+        RunFolder(output_dir=tmp_path, log=False).note(state="trial")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_files_are_noted_before_they_appear(tmp_path: Path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    with pytest.raises(KeyboardInterrupt), atomic_path(folder.checkpoint("forget")) as temporary:
+        name = temporary.relative_to(tmp_path).as_posix()
+        assert folder.journal.names("temporary") == {name}
+        assert folder.journal.names("written") == {"private/checkpoints/forget.pt"}
+        raise KeyboardInterrupt
+    announce(folder.private / "cache" / "frozen" / "rows.bin")
+    assert "private/cache/frozen/rows.bin" in folder.journal.names("written")
+
+
+def test_a_line_that_a_kill_cut_off_is_of_no_file(tmp_path: Path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial")
+    path = folder.journal.path
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"written": "priv')
+    RunFolder(output_dir=tmp_path, log=False).take()
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "line", [b"garbage", b"[]", b'{"written": 3}', b'{"written": "private/../../x"}', b'{"written": "/etc/x"}', b"\xff"]
+)
+def test_a_damaged_journal_is_refused(tmp_path: Path, line: bytes) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial")
+    with folder.journal.path.open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(InputError, match=r"written.jsonl: line \d is damaged"):
+        folder.foreign("private")
+
+
+@pytest.mark.parametrize("content", [b"{x", b"[]", b"3", b"null", b"", b"\xff\xfe", b'{"a": NaN}', b"\0", b"[" * 99999])
+def test_a_damaged_record_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial")
+    folder.state_file.write_bytes(content)
+    for read in (folder.read_state, folder.refuse_ended, folder.require_trial, lambda: folder.note(state="trial")):
+        with pytest.raises(InputError, match=r"state.json: .*; run forget again, in another output_dir"):
+            read()
+
+
+def test_a_record_that_is_gone_is_never_read_as_a_new_run(tmp_path: Path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    write_bytes(folder.adapter / "student.json", b"{}")
+    folder.refuse_ended()  # forgetting that was killed before it wrote the record goes on
+    with pytest.raises(Refused, match=r"state.json: is missing, though .*student.json is there"):
+        folder.read_state()
+    folder.note(state="trial", goal="unlearn")
+    with pytest.raises(Refused, match=r"resolution.json: is missing"):
+        folder.require_trial()
+    assert folder.require_trial(resolution=False)["goal"] == "unlearn"
+    folder.state_file.unlink()
+    for read in (folder.read_state, folder.refuse_ended, lambda: folder.note(goal="unlearn")):
+        with pytest.raises(Refused, match=r"state.json: is missing, though the run wrote it"):
+            read()
+
+
+def test_a_trial_without_a_goal_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial")
+    write_bytes(folder.adapter / "student.json", b"{}")
+    with pytest.raises(Refused, match="does not say for which goal"):
+        folder.require_trial(resolution=False)
+
+
+def test_what_was_read_before_another_command_wrote_is_not_trusted(tmp_path: Path) -> None:
+    waiting = RunFolder(output_dir=tmp_path, log=False)
+    code = (
+        f"from scripts.record.run_folder import RunFolder; RunFolder(output_dir={str(tmp_path)!r}).note(state='trial')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(Refused, match="another command was at work in .* meanwhile; run this one again"):
+        waiting.note(state="trial")
+    RunFolder(output_dir=tmp_path, log=False).note(state="trial")

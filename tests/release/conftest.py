@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts.files import write_json
+from scripts.files import write_bytes, write_json
+from scripts.identity import Identity, file_digest
 from scripts.record.keys import HospitalKeys
 from scripts.release.commit import Commit
 from tests.record.judged import Run, passing_pool
@@ -27,6 +28,7 @@ class Site:
     def commit(self, **settings: Any) -> Commit:
         values = {
             "folder": self.run.folder,
+            "request": str(self.root / "request.csv"),
             "teacher": self.run.teacher,
             "key_dir": str(self.root / "keys"),
             "anchor": str(self.root / "anchor.jsonl"),
@@ -40,13 +42,25 @@ def prepare(root: Path, pool: dict[str, Any], *, judge: bool = True) -> Site:
     """Adapter, cache, pictures and log beside what `Run` makes."""
     run = Run(root, pool)
     private = run.folder.private
-    for name in ("adapter/adapter_model.safetensors", "cache/row.bin", "overlays/forget.png", "checkpoints/forget.pt"):
-        (private / name).parent.mkdir(exist_ok=True)
-        (private / name).write_bytes(b"secret-a")
+    for name in (
+        "adapter/student.json",
+        "adapter/adapter_model.safetensors",
+        "cache/row.bin",
+        "overlays/forget.png",
+        "checkpoints/forget.pt",
+    ):
+        write_bytes(private / name, b"secret-a")
     request = {"request_id": "r1", "level": "patient", "ids": IDS, "requested_on": "2026-01-31", "ground": "research"}
-    forgotten = {"images": {"forget": ["secret-image-1"]}, "patients": {"forget": IDS}}
-    write_json(run.folder.resolution, {"request": request, **forgotten})
-    run.folder.note(goal="unlearn")
+    rows = [f"r1,patient,{one},2026-01-31,research" for one in IDS]
+    (root / "request.csv").write_text("\n".join(["request_id,level,id,requested_on,ground", *rows]) + "\n")
+    write_json(
+        run.folder.resolution,
+        {"request": request, "images": {"forget": ["secret-image-1"]}, "patients": {"forget": IDS}},
+    )
+    data = {"forget": {one: {f"{one}-image": "digest"} for one in IDS}}
+    identity = Identity(data=data, procedure={"image_size": 64, "lora_rank": 2})
+    write_json(run.folder.identity, {"forget": {**identity.as_dict(), "done": True}})
+    run.folder.note(goal="unlearn", student=file_digest(run.folder.student))
     if judge:
         run.judge()
     run.folder.write_manifest()

@@ -17,6 +17,7 @@ from scripts.tasks import build_network
 def test_the_exported_models_answer_as_the_student(tmp_path: Path) -> None:
     folder = RunFolder(output_dir=tmp_path, log=False)
     network = build_network(name="unet_half", spatial_dims=2, in_channels=1, out_channels=1, seed=3).eval()
+    folder.note(state="trial")
     write_tensors(folder.student, network.state_dict())
     sample = torch.zeros(1, 1, 32, 32)
     with pytest.raises(Refused, match="is not committed; run commit first"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 
 from scripts.errors import InputError
@@ -9,6 +11,7 @@ from scripts.request import GROUNDS, LEVELS, read_request
 
 HEADER = "request_id,level,id,requested_on,ground\n"
 ROW = "r-1,patient,01,2026-01-31,erasure_request\n"
+LATER = (date.today() + timedelta(days=2)).isoformat()
 
 
 @pytest.fixture
@@ -92,6 +95,17 @@ def test_every_level_and_ground(write):
         ((HEADER + ROW).encode("utf-16"), ["line 1", "UTF-8"]),
         ((HEADER + ROW).encode("utf-16-le"), ["line 1", "NUL"]),
         (HEADER + 'r-1,patient,"01,2026-01-31,erasure_request\n', ["line 2", "not a CSV row"]),
+        (HEADER + ROW.replace("2026-01-31", "9999-12-31"), ["line 2", "'9999-12-31'", "lies in the future", "latest"]),
+        (HEADER + ROW.replace("2026-01-31", LATER), ["line 2", LATER, "lies in the future"]),
+        (HEADER + ROW.replace("2026-01-31", "\u0662026-01-31"), ["line 2", "is not a date"]),
+        (HEADER + ROW.replace(",01,", f",{'x' * 257},"), ["line 2", "257 characters", "256"]),
+        (HEADER + ROW.replace(",01,", ",0\x1b[31m1,"), ["line 2", "'0\\x1b[31m1'", "\\x1b"]),
+        (HEADER + ROW.replace(",01,", ",01\u200b,"), ["line 2", "'01\\u200b'", "cannot be seen"]),
+        (HEADER + ROW.replace(",01,", ",01\xa0,"), ["line 2", "'01\\xa0'", "cannot be seen"]),
+        (HEADER + ROW.replace(",01,", ",\u202e10,"), ["line 2", "'\\u202e10'", "cannot be seen"]),
+        (HEADER + ROW.replace(",01,", ',"0\n1",'), ["id '0 1'", "\\x0a"]),
+        (HEADER + ROW.replace(",01,", ",é,") + ROW.replace(",01,", ",e\u0301,"), ["line 3", "looks like", "line 2"]),
+        (HEADER + ROW.replace("r-1", "\u0440-1"), ["line 2", "request_id"]),
     ],
 )
 def test_refuses(write, content, words):
@@ -114,3 +128,21 @@ def test_refuses_a_missing_file_and_a_folder(tmp_path):
         read_request(tmp_path / "none.csv")
     with pytest.raises(InputError, match="is a folder"):
         read_request(tmp_path)
+
+
+def test_a_letter_of_another_alphabet_is_shown_where_an_id_is_told(write):
+    row = ROW.replace(",01,", ",\u043013,")  # Cyrillic a
+    with pytest.raises(InputError, match=r"id '\\u043013' repeats line 2"):
+        read_request(write(HEADER + row + row))
+
+
+def test_the_latest_date_and_the_longest_id(write):
+    tomorrow = (date.today() + timedelta(days=1)).isoformat()
+    found = read_request(write(HEADER + ROW.replace("2026-01-31", tomorrow).replace(",01,", f",{'x' * 256},")))
+    assert (found.requested_on, len(found.ids[0])) == (tomorrow, 256)
+
+
+def test_a_file_that_is_no_request_by_its_size(write, monkeypatch):
+    monkeypatch.setattr("scripts.request.request.LARGEST", 20)
+    with pytest.raises(InputError, match=r"request.csv: \d+ bytes; a request has at most 20"):
+        read_request(write(HEADER + ROW))

@@ -125,7 +125,18 @@ def test_records_that_do_not_fit(restored, tmp_path):
     student.save(tmp_path)
     record = json.loads((tmp_path / "student.json").read_text())
     assert record["versions"].keys() == {"torch", "peft", "monai"}
-    for change, word in (({"format": 99}, "99"), ({"rank": None}, "rank")):
+    changes: list[tuple[dict[str, object], str]] = [
+        ({"format": 99}, "99"),
+        ({"rank": None}, "rank"),
+        ({"rank": "8"}, "'rank' is not of type int"),
+        ({"rank": True}, "'rank' is not of type int"),
+        ({"targets": "layer"}, "'targets' is not of type"),
+        ({"targets": ["no such layer"]}, "student.json: is damaged|could not be adapted"),
+        ({"rank": 0}, "student.json: is damaged"),
+        ({"files": 3}, "student.json: is damaged"),
+        ({"alpha": {}}, "'alpha' is not of type float"),
+    ]
+    for change, word in changes:
         altered = {key: value for key, value in (record | change).items() if value is not None}
         (tmp_path / "student.json").write_text(json.dumps(altered))
         with pytest.raises(InputError, match=word):

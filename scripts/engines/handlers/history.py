@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from scripts import processes
-from scripts.files import write_text
+from scripts.errors import InputError
+from scripts.files import announce, write_bytes, write_text
 
 COLUMNS = ("phase", "epoch", "iteration", "name", "value")
 
@@ -89,14 +89,17 @@ class History:
         from torch.utils.tensorboard import SummaryWriter
 
         folder = Path(self.tensorboard)
+        target = folder / f"events.out.tfevents.{self.phase}"
+        announce(target)
         folder.mkdir(parents=True, exist_ok=True)
-        # The writer puts the machine's name into the file's; a released folder must not carry it.
-        with tempfile.TemporaryDirectory(prefix=".tensorboard.", dir=folder.parent) as hidden:
+        # The writer puts the machine's name into the file's; a released folder must not carry it. So it writes
+        # elsewhere: nothing is left in the run when it is killed, and the table holds no data of a patient.
+        with tempfile.TemporaryDirectory(prefix="tensorboard.") as hidden:
             with SummaryWriter(hidden) as board:
                 for row in self.rows:
                     board.add_scalar(f"{self.phase}/{row['name']}", row["value"], row["iteration"])
             (written,) = Path(hidden).iterdir()
-            os.replace(written, folder / f"events.out.tfevents.{self.phase}")
+            write_bytes(target, written.read_bytes())
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -110,5 +113,16 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as table:
-        return list(csv.DictReader(table))
+    remedy = "remove it; the history of the phases before this one is lost"
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline=""), strict=True))
+        sound = all(set(row) == set(COLUMNS) and None not in row.values() for row in rows)
+        for row in rows if sound else ():
+            int(row["epoch"]), int(row["iteration"]), float(row["value"])
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"{path}: is damaged, not the table that this bundle writes; {remedy}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    if not sound:
+        raise InputError(f"{path}: is damaged, not the table that this bundle writes; {remedy}")
+    return rows

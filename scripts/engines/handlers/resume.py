@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,21 @@ from ignite.engine import Engine, Events
 from scripts import processes
 from scripts.errors import InputError
 from scripts.files import write_tensors
+from scripts.messages import shortened
 from scripts.student.student import Student
+
+REMEDY = "remove it to start afresh"
+# Names of a recipe's fields where the setting in configs/ has another one.
+SETTING = {
+    "rank": "lora_rank",
+    "alpha": "lora_alpha",
+    "dropout": "lora_dropout",
+    "learning_rate": "forget_learning_rate",
+    "lr_schedule": "forget_lr_schedule",
+}
+# What repr writes of a dataclass: Name(field=value, ...).
+_DATACLASS = re.compile(r"[A-Z]\w*\((.*)\)", re.DOTALL)
+_FIELD = re.compile(r"(\w+)=('[^']*'|[^,]+)")
 
 
 class Resume:
@@ -74,26 +89,76 @@ class Resume:
         """Take up an interrupted run; does nothing where there is none."""
         if not self.path.is_file():
             return
-        try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, KeyError, ValueError) as error:
-            raise InputError(f"{self.path}: not a readable checkpoint; remove it to start afresh") from error
+        content = self._read()
         self._check(json.loads(content["fingerprint"]))
-        for name, thing in self.objects.items():
-            thing.load_state_dict(content["objects"][name])
+        try:
+            for name, thing in self.objects.items():
+                thing.load_state_dict(content["objects"][name])
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}; {REMEDY}") from error
+        # Each object raises what its own reader meets in a state of another form.
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise InputError(f"{self.path}: is damaged, the state of {name} does not fit; {REMEDY}") from error
         engine.state.epoch = content["engine"]["epoch"]
         engine.state.iteration = content["engine"]["iteration"]
         if content["engine"]["stopped"]:
             engine.terminate()
 
+    def _read(self) -> dict[str, Any]:
+        """The content of the checkpoint, of the form in which it was written."""
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+        # torch raises whatever its zip and pickle readers meet in a damaged file; each of these means just that.
+        except (
+            pickle.UnpicklingError,
+            EOFError,
+            RuntimeError,
+            OSError,
+            ValueError,
+            LookupError,
+            AttributeError,
+        ) as error:
+            raise InputError(f"{self.path}: not a readable checkpoint; {REMEDY}") from error
+        try:
+            engine, objects = content["engine"], content["objects"]
+            counts = [engine[name] for name in ("epoch", "iteration")]
+            sound = all(type(count) is int and count >= 0 for count in counts) and type(engine["stopped"]) is bool
+            sound = sound and isinstance(objects, dict) and objects.keys() >= self.objects.keys()
+            sound = sound and isinstance(json.loads(content["fingerprint"]), dict)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError):
+            sound = False
+        if not sound:
+            raise InputError(f"{self.path}: is damaged, not a checkpoint that this bundle writes; {REMEDY}")
+        return content
+
     def _check(self, before: Mapping[str, Any]) -> None:
-        now = json.loads(self.fingerprint)
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                raise InputError(
-                    f"{self.path}: holds an interrupted run with {key} = {before.get(key)!r}, not {now.get(key)!r};"
-                    " give the same settings to resume it, or another output_dir"
-                )
+        then, now = _settings(before), _settings(json.loads(self.fingerprint))
+        differing = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key)]
+        if differing:
+            told = ", ".join(f"{key} = {_shown(then.get(key))}, not {_shown(now.get(key))}" for key in differing[:3])
+            told += f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+            raise InputError(
+                f"{self.path}: holds an interrupted run with {told};"
+                " give the same settings to resume it, or another output_dir"
+            )
+
+
+def _settings(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """The fingerprint in one level, under the names that the settings have in configs/."""
+    flat: dict[str, Any] = {}
+    for key, value in fingerprint.items():
+        fields = _DATACLASS.fullmatch(value) if isinstance(value, str) else None
+        parts: Any = dict(_FIELD.findall(fields[1])) if fields else value
+        if isinstance(parts, Mapping):
+            # A recipe's fields go by their settings' names; those of other parts have them already.
+            flat.update({SETTING.get(str(name), str(name)): inner for name, inner in parts.items()})
+        else:
+            flat[key] = parts
+    return flat
+
+
+def _shown(value: Any) -> str:
+    return shortened(value if isinstance(value, str) else repr(value), 40)
 
 
 class StudentState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -73,6 +74,50 @@ def test_an_unreadable_checkpoint_is_named(tmp_path: Path, content: bytes) -> No
     (tmp_path / "c.pt").write_bytes(content)
     with pytest.raises(InputError, match=r"c\.pt: not a readable checkpoint; remove it to start afresh"):
         run(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        3,
+        [],
+        {"engine": 3},
+        {"engine": {"epoch": "1", "iteration": 2, "stopped": False}},
+        {"engine": {"epoch": -1, "iteration": 2, "stopped": False}},
+        {"engine": {"epoch": 1, "iteration": 2, "stopped": torch.zeros(2)}},
+        {"fingerprint": "{x"},
+        {"fingerprint": 7},
+        {"fingerprint": "[]"},
+        {"objects": None},
+        {"objects": {}},
+        {"objects": {"counter": 3}},
+        {"objects": {"counter": {}}},
+    ],
+)
+def test_a_checkpoint_of_another_form_is_named(tmp_path: Path, change: object) -> None:
+    run(tmp_path / "c.pt")
+    whole = torch.load(tmp_path / "c.pt", weights_only=True)
+    torch.save({**whole, **change} if isinstance(change, dict) else change, tmp_path / "c.pt")
+    with pytest.raises(InputError, match=r"c\.pt: is damaged.*; remove it to start afresh"):
+        run(tmp_path / "c.pt")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """As a recipe: its repr stands in the fingerprint."""
+
+    rank: int = 8
+    alpha: float = 32.0
+    scope: str = "head"
+
+
+def test_settings_inside_a_fingerprint_are_named_as_in_the_configs(tmp_path: Path) -> None:
+    run(tmp_path / "c.pt", recipe=repr(Settings()), parts={"a": 1})
+    with pytest.raises(InputError, match="with lora_alpha = 32.0, not 16.0, lora_rank = 8, not 4; give") as caught:
+        run(tmp_path / "c.pt", recipe=repr(Settings(rank=4, alpha=16.0)), parts={"a": 1})
+    assert "Settings(" not in str(caught.value) and "scope" not in str(caught.value)
+    with pytest.raises(InputError, match="with a = 1, not 2; give"):
+        run(tmp_path / "c.pt", recipe=repr(Settings()), parts={"a": 2})
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
