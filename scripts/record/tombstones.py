@@ -92,3 +92,13 @@ def allowed_records(
             f" the first is {found[0]['image_id']}; take them out of the data set"
         )
     return records
+
+
+def gone_images(
+    records: Sequence[Mapping[str, Any]], *, tombstones: str, key_dir: str | Sequence[str]
+) -> frozenset[str]:
+    """Image ids of the records that belong to what was forgotten before."""
+    if not tombstones:
+        return frozenset()
+    kept = Tombstones(tombstones, keys=HospitalKeys.load(str(key_dir)))
+    return frozenset(str(record["image_id"]) for record in records if kept.holds(record))
