@@ -72,6 +72,8 @@ class TeacherRun:
 
     def _is_done(self) -> bool:
         """Whether the weights at `path` are those that this run would train; everything is checked before a step."""
+        if record_path(self.path) == self.split_path:
+            raise InputError(f"model_name: the record beside {self.path} would be {FILE_NAME}; give another name")
         if self.cohort is not None:
             check_split(self.split_path, self.cohort)
         if not self.path.is_file() or self.overwrite:
