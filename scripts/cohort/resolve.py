@@ -115,13 +115,13 @@ def resolve(
     if request is not None:
         _check_forget(request, records, placed, teacher)
     _check_retain(request, placed, teacher)
-    if "selection" in recorded.places.values() and not placed.sets["selection"]:
-        raise InputError(
-            f"{recorded.path or source.name}: no patient of the selection set is left in the data set; without them no"
-            " model can be selected, and a new split is needed: train into another model_dir"
-        )
     if teacher is not None:
         _check_held_out(placed, teacher)
+    if "selection" in recorded.places.values() and not placed.sets["selection"]:
+        raise InputError(
+            f"{recorded.path or source.name}: no patient of the selection set is left; without them no student can"
+            " be selected; give the data set of the training, or make a new split: train into another model_dir"
+        )
     # Who was forgotten before the split knew him is not written into it.
     there = {record["patient_id"] for record in records if record["image_id"] not in gone}
     out = [unit for unit in split.place if unit not in there and recorded.digest(unit) not in known]

@@ -80,9 +80,7 @@ def test_who_leaves_or_comes_moves_nobody(before, came, data, official, folds) -
 
 
 @FEW
-@given(
-    before=st.sets(st.integers(0, 60), min_size=14, max_size=30), left=st.integers(0, 8), came=st.integers(0, 8)
-)
+@given(before=st.sets(st.integers(0, 60), min_size=14, max_size=30), left=st.integers(0, 8), came=st.integers(0, 8))
 def test_no_fold_teacher_saw_the_patients_of_its_fold(before, left, came) -> None:
     """Fold teachers that were trained then and, after patients left and came, again."""
     made = first(people(sorted(before)))
@@ -124,7 +122,9 @@ def test_new_patients_are_placed_by_the_shares() -> None:
 
 def test_official_places_stand_for_new_patients() -> None:
     then = people(range(20)) + people([200, 201], split="test")
-    new = people(range(210, 240), split="test") + people(range(300, 340), split="validation") + people(range(30, 230, 9))
+    new = (
+        people(range(210, 240), split="test") + people(range(300, 340), split="validation") + people(range(30, 230, 9))
+    )
     now = first(then).place(then + new)
     assert {now.place[f"p{number:04d}"] for number in range(210, 240)} == {"test"}
     assert {now.place[f"p{number:04d}"] for number in range(300, 340)} == {"validation", "selection"}

@@ -151,11 +151,15 @@ def test_missing_fold_teacher(bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffixes", [("pt", "json"), ("json",)])
-def test_a_fold_teacher_that_saw_the_patient_is_refused_by_name(bench, tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+def test_a_fold_teacher_that_saw_the_patient_is_refused_by_name(
+    bench, tmp_path: Path, suffixes: tuple[str, ...]
+) -> None:
     shutil.copytree(bench.model_dir, tmp_path / "pool")
     for suffix in suffixes:
         shutil.copy(bench.model_dir / f"model_fold0.{suffix}", tmp_path / "pool" / f"model_fold1.{suffix}")
-    with pytest.raises(InputError, match=r"model_fold1\.pt: was trained on patient 'patient-p\d+', who is to be forgotten"):
+    with pytest.raises(
+        InputError, match=r"model_fold1\.pt: was trained on patient 'patient-p\d+', who is to be forgotten"
+    ):
         load(bench, model_dir=tmp_path / "pool")
 
 
