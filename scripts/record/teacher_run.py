@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from ignite.engine import Engine
 
 from scripts import processes
@@ -35,6 +37,7 @@ class TeacherRun:
         overwrite: whether an existing file of another training may be replaced.
         identity: what else must be the same for two trainings to be one; written into the record.
         split_path: of the recorded split; None: `split.json` beside the weights.
+        checkpoint: the resumable state of this training; None: that of the weights' name in `folder`.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class TeacherRun:
         overwrite: bool = False,
         identity: Mapping[str, Any] | None = None,
         split_path: str | Path | None = None,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.cohort, self.fold, self.settings = cohort, int(fold), dict(settings or {})
         self.trainer, self.best = trainer, best
         self.path, self.folder, self.overwrite = Path(path), folder, bool(overwrite)
         self.identity = None if identity is None else dict(identity)
         self.split_path = Path(split_path) if split_path else self.path.parent / FILE_NAME
+        self.checkpoint = Path(checkpoint) if checkpoint else folder.checkpoint(self.path.stem)
         self.key = f"trained_{self.path.stem}"
 
     def run(self) -> None:
@@ -76,7 +81,10 @@ class TeacherRun:
             raise InputError(f"model_name: the record beside {self.path} would be {FILE_NAME}; give another name")
         if self.cohort is not None:
             check_split(self.split_path, self.cohort)
-        if not self.path.is_file() or self.overwrite:
+        if not self.path.is_file():
+            return False
+        if self.overwrite:
+            self._drop_finished_checkpoint()
             return False
         before = ModelRecord.read(self.path)
         if before is None:
@@ -85,6 +93,19 @@ class TeacherRun:
             raise InputError(f"{self.path}: exists already and was trained {difference}; {REMEDY}")
         print(f"{self.path.name}: already trained")
         return True
+
+    def _drop_finished_checkpoint(self) -> None:
+        """Remove the state of a training that ended: what replaces its model starts afresh, and not where it ended.
+
+        The state of an interrupted training stays: the same command again resumes it.
+        """
+        try:
+            content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            finished = bool(content["engine"]["stopped"])
+        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, KeyError, TypeError, ValueError):
+            return  # there is none, or `Resume` says that it cannot be read
+        if finished:
+            self.checkpoint.unlink()
 
     def _difference(self, before: ModelRecord) -> str:
         """How the training of the weights at `path` differs from this one; empty where it does not."""
@@ -124,8 +145,6 @@ class TeacherRun:
             ModelRecord.of(self.cohort, fold=self.fold, settings=self.settings, identity=self.identity).write(self.path)
         found = {"select": self.best.select, "epochs": self.trainer.state.epoch, **self.best.summary()}
         self.folder.note(**{self.key: found})
-        # A later training of this name, with overwrite, must start afresh and not where this one ended.
-        self.folder.checkpoint(self.path.stem).unlink(missing_ok=True)
         self.folder.write_manifest()
         print(f"{self.path.name}: " + ", ".join(f"{name} {value}" for name, value in found.items()))
 

@@ -238,7 +238,8 @@ def test_no_teacher(forgetting: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_no_fold_teacher(forgetting: dict[str, Any], tmp_path: Path, pool: Path) -> None:
-    (tmp_path / "model.pt").write_bytes((pool / "model.pt").read_bytes())
+    for name in ("model.pt", "model.json", "split.json"):
+        (tmp_path / name).write_bytes((pool / name).read_bytes())
     settings = {**forgetting, "model_dir": str(tmp_path)}
     refused("forget", settings, "model_fold", "no fold teacher", "reference: none")
 

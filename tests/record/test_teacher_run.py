@@ -129,16 +129,23 @@ def test_another_split_is_refused_before_the_training(tmp_path: Path, bench: Any
         teacher_run(tmp_path / "run", tmp_path / "split.pt", cohort=bench.cohort, fail=True).run()
 
 
-def test_no_checkpoint_of_a_finished_training_is_left(tmp_path: Path) -> None:
-    """With overwrite, the next training of this name would go on from there in place of starting afresh."""
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_replaces_a_model_does_not_go_on_where_it_ended(tmp_path: Path, finished: bool) -> None:
     checkpoint = RunFolder(output_dir=tmp_path / "run", log=False).checkpoint("model")
     checkpoint.parent.mkdir(parents=True)
-    checkpoint.write_bytes(b"")
-    with pytest.raises(KeyboardInterrupt):
-        teacher_run(tmp_path / "run", tmp_path / "model.pt", fail=True).run()
-    assert checkpoint.exists()
     teacher_run(tmp_path / "run", tmp_path / "model.pt").run()
-    assert not checkpoint.exists()
+    torch.save({"engine": {"stopped": finished}}, checkpoint)
+    teacher_run(tmp_path / "run", tmp_path / "model.pt", weight=2.0, overwrite=True).run()
+    assert checkpoint.exists() is not finished and weight(tmp_path / "model.pt") == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"abc"])
+def test_an_unreadable_checkpoint_is_left_to_who_resumes(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "elsewhere.pt"
+    path.write_bytes(content)
+    for _ in range(2):
+        teacher_run(tmp_path / "run", tmp_path / "model.pt", overwrite=True, checkpoint=path).run()
+    assert path.read_bytes() == content
 
 
 def test_interrupted_training_leaves_no_model(tmp_path: Path) -> None:
