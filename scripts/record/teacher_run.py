@@ -102,7 +102,7 @@ class TeacherRun:
         try:
             content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             finished = bool(content["engine"]["stopped"])
-        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, KeyError, TypeError, ValueError):
+        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, LookupError, TypeError, ValueError):
             return  # there is none, or `Resume` says that it cannot be read
         if finished:
             self.checkpoint.unlink()
