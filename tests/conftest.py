@@ -94,6 +94,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     import torch
 
     from scripts.cohort import resolve
+    from scripts.cohort.provenance import write_provenance
     from scripts.data.phantom import Phantom
     from scripts.data.transforms import preprocessing
     from scripts.engines.arithmetic import Arithmetic
@@ -119,9 +120,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     model_dir = tmp_path_factory.mktemp("models")
     teacher = _train(_tiny_network(0), cohort.training(), transform, epochs=30)
     torch.save(teacher.state_dict(), model_dir / "model.pt")
+    everything = resolve(source, folds=FOLDS)
+    write_provenance(model_dir / "model.pt", everything)
     for fold in range(FOLDS):
         own = _train(_tiny_network(10 + fold), cohort.training(fold), transform, epochs=20)
         torch.save(own.state_dict(), model_dir / f"model_fold{fold}.pt")
+        write_provenance(model_dir / f"model_fold{fold}.pt", everything, fold=fold)
     return Bench(
         source=source,
         cohort=cohort,

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
-from scripts.cohort.cohort import Cohort, Record
+from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.near_duplicates import with_near_duplicates
-from scripts.cohort.resolve import resolve
+from scripts.cohort.provenance import (
+    ModelRecord,
+    check_provenance,
+    check_reference_class,
+    check_whole,
+    recorded_membership,
+    trained_on,
+)
+from scripts.cohort.resolve import Teacher, resolve
+from scripts.cohort.split_file import RecordedSplit
 from scripts.data.source import DataSource
 from scripts.errors import InputError
 from scripts.request import read_request
 
+FOLD_TEACHERS = "model_fold*.pt"
+
 
 def build_cohort(
-    source: DataSource, *, request: str = "", forget_ratio: float = 0.0, needs_forget: bool = False, **settings: Any
+    source: DataSource,
+    *,
+    request: str = "",
+    forget_ratio: float = 0.0,
+    needs_forget: bool = False,
+    seed: int = 0,
+    validation_share: float = 0.1,
+    test_share: float = 0.1,
+    guard_share: float = 0.0,
+    folds: int = 0,
+    split_path: str | Path | None = None,
+    model: str | Path | None = None,
+    trust_unrecorded: bool = False,
+    gone_images: Collection[str] | Callable[[Sequence[Record]], Collection[str]] = (),
+    goal: str = "unlearn",
+    reference: str = "none",
 ) -> Cohort:
     """The cohort of a request file, of a drawn share, or of neither: then nothing is to be forgotten.
 
@@ -21,16 +48,76 @@ def build_cohort(
         request: path of a request.csv, or empty.
         forget_ratio: share of the training patients, where no request is given.
         needs_forget: whether an empty forget set is an error.
-        settings: of `resolve`.
+        seed, validation_share, test_share, guard_share, folds: of the split, see `resolve`.
+        split_path: the recorded split; where there is no such file, the first split is made by the rule.
+        model: weights of the teacher that is to forget; None where a model is to be trained.
+        trust_unrecorded: whether a teacher without a record of who was in it may pass, with a warning.
+        gone_images: ids of images that were forgotten before, or a function of all records that gives them.
+        goal, reference: of the recipe: a class cannot be unlearned with fold teachers as the reference.
 
     Raises:
-        InputError: as `read_request` and `resolve`; both or neither of request and forget_ratio where one is needed.
+        InputError: as `read_request` and `resolve`; both or neither of request and forget_ratio where one is needed;
+            the teacher is refused, see `check_provenance`.
+        Refused: the request names what was forgotten before.
     """
     if request and forget_ratio:
         raise InputError(f"request: '{request}' and forget_ratio: {forget_ratio} are both given; give one of them")
     if needs_forget and not request and not forget_ratio:
         raise InputError("request: nothing to forget; give --request FILE, or --forget_ratio SHARE for research")
-    return resolve(source, request=read_request(request) if request else None, forget_ratio=forget_ratio, **settings)
+    recorded = RecordedSplit.read(split_path) if split_path else None
+    if recorded is not None:
+        check_folds_setting(recorded, folds)
+    asked = read_request(request) if request else None
+    teacher = None if model is None else _teacher(model, trust_unrecorded=trust_unrecorded)
+    cohort = resolve(
+        source,
+        request=asked,
+        forget_ratio=forget_ratio,
+        seed=seed,
+        validation_share=validation_share,
+        test_share=test_share,
+        guard_share=guard_share,
+        folds=folds,
+        recorded=recorded,
+        teacher=teacher,
+        gone=gone_images(source.records()) if callable(gone_images) else gone_images,
+    )
+    if cohort.gone:
+        print(
+            f"tombstones: {len(cohort.gone)} images of {len(units(cohort.gone))} patients were forgotten before and are"
+            " left out",
+            flush=True,
+        )
+    if teacher is not None:
+        cohort.resolution["trusted"] = teacher.membership is None
+        check_provenance(teacher.path, cohort, trust_unrecorded=trust_unrecorded)
+    if model is not None and goal == "unlearn" and reference == "fold":
+        check_reference_class(cohort)
+    return cohort
+
+
+def check_folds_setting(recorded: RecordedSplit, folds: int) -> None:
+    """Raise InputError where fold teachers were trained with another number of folds than is asked for.
+
+    0 asks for none, and leaves the folds as they are.
+    """
+    teachers = list(Path(recorded.path).parent.glob(FOLD_TEACHERS))
+    if folds and recorded.folds and folds != recorded.folds and teachers:
+        raise InputError(
+            f"{recorded.path}: the split was made with folds = {recorded.folds}, not {folds}, and fold teachers were"
+            " trained with them; give the number of folds of the training, or another model_dir"
+        )
+
+
+def _teacher(model: str | Path, *, trust_unrecorded: bool) -> Teacher:
+    """The teacher and who was in it, before anything is resolved for it."""
+    path = Path(model)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    record = ModelRecord.read(path)
+    if record is not None:
+        check_whole(path, record)
+    return Teacher(path, recorded_membership(path, trust_unrecorded=trust_unrecorded))
 
 
 def request_name(cohort: Cohort) -> str:
@@ -53,8 +140,52 @@ def left_out(cohort: Cohort, *, fold: int = -1) -> list[int]:
     A retrained model that leaves them out of its batches is paired with the original of its seed: initial weights,
     order, random transforms and number of steps are the same.
     """
-    forget = {record["image_id"] for record in cohort.forget}
-    return [position for position, record in enumerate(cohort.training(fold)) if record["image_id"] in forget]
+    kept = {record["image_id"] for record in trained_on(cohort, fold=fold)}
+    return [position for position, record in enumerate(cohort.training(fold)) if record["image_id"] not in kept]
 
 
-__all__ = ["build_cohort", "left_out", "request_name", "training_records", "with_near_duplicates"]
+def check_split(path: str | Path, cohort: Cohort) -> RecordedSplit:
+    """The split to be written to `path`: the cohort's, or where a file is there, that file with who is new.
+
+    Raises:
+        InputError: the file holds a split in which a patient of the cohort has another place or fold.
+    """
+    assert cohort.recorded is not None and cohort.split is not None, "a cohort made by hand has no split to record"
+    there = RecordedSplit.read(path)
+    if there is None:
+        return cohort.recorded
+    if there.salt == cohort.recorded.salt:
+        return cohort.recorded.merged(there)
+    # Another process made the first split at the same time, under a salt of its own.
+    there.check_settings(**cohort.recorded.settings)
+    there = there.with_folds(cohort.recorded.folds, cohort.split.place)
+    gone = {unit for unit in cohort.split.place if cohort.recorded.digest(unit) not in cohort.recorded.places}
+    mine = {unit: place for unit, place in cohort.split.place.items() if unit not in gone}
+    places = {unit: there.places.get(there.digest(unit)) for unit in mine}
+    folds = {unit: there.fold.get(there.digest(unit)) for unit in cohort.split.folds if unit in mine}
+    if places != mine or folds != {unit: fold for unit, fold in cohort.split.folds.items() if unit in mine}:
+        raise InputError(f"{path}: holds another split than this training; give another model_dir, or set split_path")
+    return there
+
+
+def record_split(path: str | Path, cohort: Cohort) -> None:
+    """Write the split at the first training; later ones add who is new, and move nobody."""
+    before = RecordedSplit.read(path)
+    split = check_split(path, cohort)
+    new = len(split.places) - (0 if before is None else len(before.places))
+    if before is not None and new == 0 and before.folds == split.folds:
+        return
+    split.write(path)
+    if before is not None and new:
+        print(f"{Path(path).name}: {new} new patients were added; nobody else moved", flush=True)
+
+
+__all__ = [
+    "build_cohort",
+    "check_split",
+    "left_out",
+    "record_split",
+    "request_name",
+    "training_records",
+    "with_near_duplicates",
+]

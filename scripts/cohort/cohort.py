@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scripts.cohort.split import Split
+from scripts.cohort.split_file import RecordedSplit
+
 Record = dict[str, Any]
 
 SETS = ("forget", "retain", "guard", "selection", "validation", "test")
@@ -23,6 +26,9 @@ class Cohort:
         validation, test: reported.
         resolution: what was matched, pulled in, moved and left out, as JSON with sorted ids.
         folds: fold of each training patient.
+        gone: records that belong to what was forgotten before; in no set, and served by no loader.
+        split: place and fold of every patient, before anything was asked for.
+        recorded: the split as the next training writes it; None where the cohort was not made from a data set.
     """
 
     forget: tuple[Record, ...]
@@ -33,6 +39,9 @@ class Cohort:
     test: tuple[Record, ...]
     resolution: dict[str, Any] = field(default_factory=dict)
     folds: Mapping[str, int] = field(default_factory=dict)
+    gone: tuple[Record, ...] = ()
+    split: Split | None = None
+    recorded: RecordedSplit | None = None
 
     def fold_of(self, record: Mapping[str, Any]) -> int:
         """The fold whose model never saw this record's patient; -1 for a patient outside the folds."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scripts.cohort.cohort import SETS, Cohort, Record, image_ids, units
-from scripts.cohort.split import Split, check_share, ranked, share_of, split_units
+from scripts.cohort.membership import Membership
+from scripts.cohort.split import Split, check_share, ranked, share_of
+from scripts.cohort.split_file import RecordedSplit
 from scripts.data.source import LEVEL_KEYS, DataSource, nearest_known
-from scripts.errors import InputError
+from scripts.errors import InputError, Refused
 from scripts.request import Request
 
 REPORTED = ("guard", "selection", "validation", "test")
@@ -34,6 +37,32 @@ class Chosen:
         return record["patient_id"] in self.patients or record.get("diagnosis") in self.classes
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """The model that a cohort is resolved for, as far as its record says who was in it.
+
+    Attributes:
+        path: of the weights, for messages.
+        membership: who was in it; None where it has no record, and the split is trusted.
+    """
+
+    path: Path
+    membership: Membership | None = None
+
+    def saw(self, record: Mapping[str, Any]) -> bool | None:
+        """Whether the model was trained on the record's image; None where that is not on record."""
+        return None if self.membership is None else self.membership.saw_image(record["image_id"])
+
+
+@dataclass
+class Placed:
+    """Records by set, and image ids by the reason for which they are in none."""
+
+    sets: dict[str, list[Record]] = field(default_factory=lambda: {name: [] for name in SETS})
+    moved: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    not_in_model: list[Record] = field(default_factory=list)
+
+
 def resolve(
     source: DataSource,
     *,
@@ -44,6 +73,9 @@ def resolve(
     test_share: float = 0.1,
     guard_share: float = 0.0,
     folds: int = 0,
+    recorded: RecordedSplit | None = None,
+    teacher: Teacher | None = None,
+    gone: Collection[str] = (),
 ) -> Cohort:
     """Place every record of `source`.
 
@@ -54,53 +86,75 @@ def resolve(
         seed: of the split and of that draw.
         validation_share, test_share, guard_share: see `split_units`.
         folds: number of folds of the training patients, 0 for none.
+        recorded: the split that the data set has; None makes the first one.
+        teacher: what was trained on before; None where a model is to be trained.
+        gone: image ids that were forgotten before.
 
     Raises:
-        InputError: an id matches nothing; nothing of the request was trained on; no retain data is left.
+        InputError: an id matches nothing; nothing of the request was trained on; no retain data is left; a patient
+            is held out on whom the teacher was trained.
+        Refused: the request names what was forgotten before.
     """
     records = source.records()
-    split = split_units(
-        records,
-        seed=seed,
-        validation_share=validation_share,
-        test_share=test_share,
-        guard_share=guard_share,
-        folds=folds,
-    )
-    if request is not None:
-        chosen = _requested(request, records)
-    else:
-        chosen = _drawn(split, forget_ratio=forget_ratio, seed=seed, records=records)
-    sets, moved = _place(records, split, chosen)
-    if request is not None and not sets["forget"]:
-        raise InputError(
-            f"{_file(request)}: nothing to forget: the model was not trained on {request.level} "
-            f"{_listed(request.ids)} (found in {_listed(moved) or 'no set'})"
-        )
-    if not sets["retain"]:
-        raise InputError(f"{_file(request)}: no retain data is left: all training images are to be forgotten")
-    settings = {
+    made_by: dict[str, Any] = {
         "seed": seed,
-        "forget_ratio": 0.0 if request is not None else float(forget_ratio),
         "validation_share": validation_share,
         "test_share": test_share,
         "guard_share": guard_share,
-        "folds": folds,
     }
+    known = {} if recorded is None else recorded.places
+    if recorded is None:
+        recorded = RecordedSplit.first(records, data_set=source.name, folds=folds, **made_by)
+    else:
+        recorded.check_settings(data_set=source.name, **made_by)
+        recorded = recorded.extended(records).with_folds(folds, units(records))
+    split = recorded.place(records)
+    gone = frozenset(gone)
+    chosen = _chosen(request, records, split, teacher, forget_ratio=forget_ratio, seed=seed, gone=gone)
+    placed = _place(records, split, chosen, teacher, gone)
+    if request is not None:
+        _check_forget(request, records, placed, teacher)
+    _check_retain(request, placed, teacher)
+    if teacher is not None:
+        _check_held_out(placed, teacher)
+    if "selection" in recorded.places.values() and not placed.sets["selection"]:
+        raise InputError(
+            f"{recorded.path or source.name}: no patient of the selection set is left; without them no student can"
+            " be selected; give the data set of the training, or make a new split: train into another model_dir"
+        )
+    # Who was forgotten before the split knew him is not written into it.
+    there = {record["patient_id"] for record in records if record["image_id"] not in gone}
+    out = [unit for unit in split.place if unit not in there and recorded.digest(unit) not in known]
+    sets: dict[str, Any] = {name: tuple(placed.sets[name]) for name in SETS}
     cohort = Cohort(
-        forget=tuple(sets["forget"]),
-        retain=tuple(sets["retain"]),
-        guard=tuple(sets["guard"]),
-        selection=tuple(sets["selection"]),
-        validation=tuple(sets["validation"]),
-        test=tuple(sets["test"]),
+        **sets,
         folds=split.folds,
+        gone=tuple(record for record in records if record["image_id"] in gone),
+        split=split,
+        recorded=recorded.without(out) if out else recorded,
     )
-    cohort.resolution.update(_resolution(cohort, source, request, chosen, split, moved, settings))
+    settings = {**made_by, "forget_ratio": 0.0 if request is not None else float(forget_ratio), "folds": recorded.folds}
+    cohort.resolution.update(_resolution(cohort, source, request, chosen, placed, settings))
     return cohort
 
 
-def _requested(request: Request, records: list[Record]) -> Chosen:
+def _chosen(
+    request: Request | None,
+    records: list[Record],
+    split: Split,
+    teacher: Teacher | None,
+    *,
+    forget_ratio: float,
+    seed: int,
+    gone: frozenset[str],
+) -> Chosen:
+    if request is not None:
+        return _requested(request, records, gone)
+    there = [record for record in records if record["image_id"] not in gone]
+    return _drawn(split, teacher, forget_ratio=forget_ratio, seed=seed, records=there)
+
+
+def _requested(request: Request, records: list[Record], gone: frozenset[str]) -> Chosen:
     key = LEVEL_KEYS[request.level]
     by_id: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -112,41 +166,117 @@ def _requested(request: Request, records: list[Record]) -> Chosen:
             f"{_file(request)}: {request.level} id {_listed(unknown)} matches nothing in the data set; "
             f"nearest known: {nearest_known(unknown[0], by_id)}"
         )
-    found = [record for value in request.ids for record in by_id[value]]
+    before = [value for value in request.ids if all(record["image_id"] in gone for record in by_id[value])]
+    if before:
+        raise Refused(
+            f"{_file(request)}: {request.level} {_listed(before)} was forgotten before and is on the list of"
+            " tombstones; take it out of the request"
+        )
+    found = [record for value in request.ids for record in by_id[value] if record["image_id"] not in gone]
     if request.level == "class":
         return Chosen(frozenset(), frozenset(image_ids(found)), frozenset(request.ids))
     return Chosen(frozenset(units(found)), frozenset(image_ids(found)))
 
 
-def _drawn(split: Split, *, forget_ratio: float, seed: int, records: list[Record]) -> Chosen:
+def _drawn(split: Split, teacher: Teacher | None, *, forget_ratio: float, seed: int, records: list[Record]) -> Chosen:
     check_share("forget_ratio", forget_ratio)
-    training = [unit for unit, place in split.place.items() if place == "training"]
-    # a salt of its own: the draw must not follow the folds or the split
-    order = ranked(training, seed=seed, salt="forget")
-    drawn = frozenset(order[: share_of(len(order), forget_ratio)])
     out = set(split.straddling)
+    trained = [
+        record
+        for record in records
+        if split.place[record["patient_id"]] == "training" and (teacher is None or teacher.saw(record) is not False)
+    ]
+    # a salt of its own: the draw must not follow the folds or the split
+    order = ranked(units(trained), seed=seed, salt="forget")
+    drawn = frozenset(order[: share_of(len(order), forget_ratio)])
     named = (record for record in records if record["patient_id"] in drawn and record["image_id"] not in out)
     return Chosen(drawn, frozenset(image_ids(named)))
 
 
 def _place(
-    records: Iterable[Record], split: Split, chosen: Chosen
-) -> tuple[dict[str, list[Record]], dict[str, list[str]]]:
-    """Records of each set, and the image ids that left a reported set because their patient asked to be forgotten."""
-    sets: dict[str, list[Record]] = {name: [] for name in SETS}
-    moved: dict[str, list[str]] = {}
+    records: Iterable[Record], split: Split, chosen: Chosen, teacher: Teacher | None, gone: frozenset[str]
+) -> Placed:
+    """Each record to its set; the teacher's record goes before the split where the two differ on a requested image."""
+    placed = Placed()
     out = set(split.straddling)
     for record in records:
-        if record["image_id"] in out:
+        if record["image_id"] in gone:
             continue
         place = split.place[record["patient_id"]]
-        if place == "training":
-            sets["forget" if chosen.holds(record) else "retain"].append(record)
+        saw = None if teacher is None else teacher.saw(record)
+        trained_on = place == "training" and record["image_id"] not in out if saw is None else saw
+        if chosen.holds(record) and trained_on:
+            placed.sets["forget"].append(record)
+        elif record["image_id"] in out:
+            continue
         elif record["patient_id"] in chosen.patients:
-            moved.setdefault(place, []).append(record["image_id"])
+            placed.moved[place].append(record["image_id"])
+        elif place != "training":
+            placed.sets[place].append(record)
+        elif trained_on:
+            placed.sets["retain"].append(record)
         else:
-            sets[place].append(record)
-    return sets, {place: sorted(ids) for place, ids in sorted(moved.items())}
+            placed.not_in_model.append(record)
+    return placed
+
+
+def _check_forget(request: Request, records: list[Record], placed: Placed, teacher: Teacher | None) -> None:
+    """Say truthfully why nothing is to be forgotten, or what of the request was not trained on."""
+    membership = None if teacher is None else teacher.membership
+    membership = None if teacher is None else teacher.membership
+    moved = {image for ids in placed.moved.values() for image in ids}
+    forgotten = set(units(placed.sets["forget"]))
+    untouched = [unit for unit in units(one for one in records if one["image_id"] in moved) if unit not in forgotten]
+    lost = [unit for unit in untouched if membership is not None and membership.saw(unit)]
+    if lost:
+        assert teacher is not None
+        raise InputError(
+            f"{_file(request)}: {teacher.path} was trained on patient {_listed(lost)}, but on none of the images"
+            " that the data set now holds; give the data set, with the image ids, of the training"
+        )
+    if not forgotten:
+        raise InputError(f"{_file(request)}: nothing to forget: {_why_nothing(request, placed, teacher)}")
+    if untouched and membership is not None:
+        print(f"{_file(request)}: the model was not trained on patient {_listed(untouched)}: nothing to forget there")
+    later = [one["image_id"] for one in records if one["image_id"] in moved and one["patient_id"] in forgotten]
+    if later:
+        print(f"{_file(request)}: {len(later)} images of the requested patients were not trained on: {_listed(later)}")
+
+
+def _why_nothing(request: Request, placed: Placed, teacher: Teacher | None) -> str:
+    asked, where = f"{request.level} {_listed(request.ids)}", _listed(placed.moved) or "no set"
+    if teacher is None:
+        return f"by its split, a model is not trained on {asked} (found in {where})"
+    if teacher.membership is None:
+        return (
+            f"the split has {asked} in {where}, and {teacher.path} has no record of who was in it; give the"
+            " split.json of its training"
+        )
+    return f"the model was not trained on {asked} (found in {where}), by the record of {teacher.path}"
+
+
+def _check_retain(request: Request | None, placed: Placed, teacher: Teacher | None) -> None:
+    if placed.sets["retain"]:
+        return
+    if teacher is not None and placed.not_in_model:
+        raise InputError(
+            f"{teacher.path}: no retain data is left: the model was trained on none of the"
+            f" {len(placed.not_in_model)} other training images of this data set; give the data set of its training"
+        )
+    raise InputError(f"{_file(request)}: no retain data is left: all training images are to be forgotten")
+
+
+def _check_held_out(placed: Placed, teacher: Teacher) -> None:
+    """Raise InputError where a held-out set holds a patient on whom the teacher was trained."""
+    if teacher.membership is None:
+        return
+    for name in REPORTED:
+        seen = [unit for unit in units(placed.sets[name]) if teacher.membership.saw(unit)]
+        if seen:
+            raise InputError(
+                f"{teacher.path}: was trained on patient {_listed(seen)}, whom the split places in '{name}';"
+                " give the split.json of its training, which lies beside the weights"
+            )
 
 
 def _resolution(
@@ -154,12 +284,12 @@ def _resolution(
     source: DataSource,
     request: Request | None,
     chosen: Chosen,
-    split: Split,
-    moved: Mapping[str, list[str]],
+    placed: Placed,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything that an auditor asks of the cohort, as JSON with sorted ids."""
     forgotten = set(image_ids(cohort.forget))
+    assert cohort.split is not None
     return {
         "data_set": source.name,
         "unit": source.unit,
@@ -168,8 +298,11 @@ def _resolution(
         "matched": sorted(chosen.matched),
         "unmatched": [],  # an id that matches nothing ends the run
         "pulled_in": sorted(forgotten - chosen.matched),
-        "not_trained_on": moved,
-        "left_out": list(split.straddling),
+        "not_trained_on": {place: sorted(ids) for place, ids in sorted(placed.moved.items())},
+        "not_in_model": {"images": image_ids(placed.not_in_model), "patients": list(units(placed.not_in_model))},
+        "gone": {"images": len(cohort.gone), "patients": list(units(cohort.gone))},
+        "trusted": False,
+        "left_out": list(cohort.split.straddling),
         "held_out_class": {
             name: image_ids(cohort.held_out_class(chosen.classes, of=name)) for name in REPORTED if chosen.classes
         },
@@ -177,7 +310,7 @@ def _resolution(
         "sizes": cohort.sizes(),
         "images": {name: image_ids(cohort.named(name)) for name in SETS},
         "patients": {name: list(units(cohort.named(name))) for name in SETS},
-        "folds": dict(sorted(split.folds.items())),
+        "folds": dict(sorted(cohort.split.folds.items())),
     }
 
 

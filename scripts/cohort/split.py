@@ -15,6 +15,7 @@ from typing import Any
 from scripts.errors import InputError
 
 OFFICIAL = ("train", "validation", "test")
+PLACES = ("training", "guard", "selection", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,19 @@ def _selection(place: Mapping[str, str], *, seed: int) -> dict[str, str]:
     return dict.fromkeys(validation[: len(validation) // 2], "selection")
 
 
-def _folds(training: list[str], folds: int) -> dict[str, int]:
+def official_level(place: str) -> int:
+    """How far a place is held out, as an index of `OFFICIAL`."""
+    return {"training": 0, "guard": 0, "selection": 1, "validation": 1, "test": 2}[place]
+
+
+def check_folds(folds: int, *, patients: int | None = None) -> None:
+    """Raise InputError where `folds` is not 0 or a number from 2, or is above the number of training patients."""
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 0 or folds == 1:
         raise InputError(f"folds: '{folds}' is not 0 (none) or a number from 2")
-    if folds > len(training):
-        raise InputError(f"folds: {folds} folds ask for as many training patients; there are {len(training)}")
+    if patients is not None and folds > patients:
+        raise InputError(f"folds: {folds} folds ask for as many training patients; there are {patients}")
+
+
+def _folds(training: list[str], folds: int) -> dict[str, int]:
+    check_folds(folds, patients=len(training))
     return {unit: rank % folds for rank, unit in enumerate(training)} if folds else {}

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from scripts.cohort import Cohort
-from scripts.cohort.provenance import check_provenance
+from scripts.cohort.provenance import check_fold_teacher, check_reference_class
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import model_path, place_teacher
 from scripts.engines.predict import Rows, predict
@@ -91,28 +91,34 @@ def load_fold_reference(
     task: Task,
     arithmetic: Arithmetic,
     wanted: bool = True,
+    trust_unrecorded: bool = False,
 ) -> FoldReference | None:
     """The fold teachers in `model_dir` that the forget patients need; see `member_paths`.
 
     Args:
         network: the architecture; it is copied.
         wanted: None is returned where the recipe needs no reference.
+        trust_unrecorded: whether fold teachers without a record of who was in them may pass, with a warning.
 
     Raises:
-        InputError: a fold teacher is missing.
+        InputError: a fold teacher is missing, was trained on what is to be forgotten, or has no record of who was
+            in it; a class is to be forgotten, which the fold teachers know.
     """
     if not wanted:
         return None
+    check_reference_class(cohort)
     folds = {record["patient_id"]: cohort.fold_of(record) for record in cohort.forget}
+    paths = {fold: member_paths(model_dir, fold) for fold in sorted(set(folds.values()))}
+    for fold, members in paths.items():
+        own_records = [record for record in cohort.forget if folds[record["patient_id"]] == fold]
+        for path in members:
+            check_fold_teacher(path, cohort, own_records, trust_unrecorded=trust_unrecorded)
     networks: dict[int, list[nn.Module]] = {}
     factors: dict[int, float] = {}
     selection = list(selection)
     own = predict(teacher, selection, task=task, arithmetic=arithmetic)
-    for fold in sorted(set(folds.values())):
-        paths = member_paths(model_dir, fold)
-        for path in paths:
-            check_provenance(path, cohort)
-        networks[fold] = [place_teacher(network=network, path=path, arithmetic=arithmetic) for path in paths]
+    for fold, members in paths.items():
+        networks[fold] = [place_teacher(network=network, path=path, arithmetic=arithmetic) for path in members]
         mean = FoldMean(networks[fold], task=task)
         held_out = predict(mean, selection, task=task, arithmetic=arithmetic)
         factors[fold] = calibration(own.mean("score"), held_out.mean("score"))
@@ -131,8 +137,13 @@ def member_paths(model_dir: str | Path, fold: int) -> list[Path]:
     """The teachers of a fold: `model_fold<k>.pt`, then `model_fold<k>_1.pt`, `model_fold<k>_2.pt`, ... without a gap.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the patients are in no fold.
     """
+    if fold < 0:
+        raise InputError(
+            f"{model_dir}: the patients to forget are in no fold; train fold teachers once (run train ... --folds K),"
+            " give the same folds: K here, or set reference: none"
+        )
     found: list[Path] = []
     while (path := model_path(model_dir=str(model_dir), model_name="", fold=fold, member=len(found))).is_file():
         found.append(path)

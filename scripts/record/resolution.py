@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ignite.engine import Engine, Events
 
 from scripts import processes
-from scripts.cohort import Cohort, with_near_duplicates
+from scripts.cohort import SETS, Cohort, with_near_duplicates
 from scripts.cohort.cohort import image_ids
 from scripts.cohort.loaders import CohortLoaders
+from scripts.cohort.membership import read_json_object
 from scripts.data.source import DataSource
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
 
+SHOWN = 3  # look-alikes named on the terminal; all of them are in the resolution
+
 
 class WriteResolution:
-    """Write `private/resolution.json` when forgetting starts; refuse to start in a run that was reverted.
+    """Write `private/resolution.json` when forgetting starts; refuse to start in the folder of another run.
+
+    Nothing is written where a resolution is there: it is that of the run that is now resumed, or the run is refused.
 
     Args:
         near_duplicates: also list look-alikes of forget images in the other sets.
         loaders: what forgetting draws from, to be counted in it.
+        identity: what the run is known by, beside the images of its sets; kept in the resolution.
     """
 
     def __init__(
@@ -33,10 +42,11 @@ class WriteResolution:
         source: DataSource,
         near_duplicates: bool = True,
         loaders: CohortLoaders | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.cohort, self.source = folder, cohort, source
         self.near_duplicates = bool(near_duplicates)
-        self.loaders = loaders
+        self.loaders, self.identity = loaders, identity
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self)
@@ -46,31 +56,113 @@ class WriteResolution:
 
     def _write(self) -> None:
         self.folder.refuse_ended()
+        if read_resolution(self.folder) is not None:
+            compare_resolution(folder=self.folder, cohort=self.cohort, identity=self.identity)
+            return
+        _refuse_without_record(self.folder)
         cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
+        _say_look_alikes(cohort.resolution["near_duplicates"] or [])
         if self.loaders is not None:
             cohort = replace(cohort, resolution={**cohort.resolution, "drawn_from": self.loaders.report()})
+        if self.identity is not None:
+            cohort = replace(cohort, resolution={**cohort.resolution, "identity": dict(self.identity)})
         write_json(self.folder.resolution, cohort.resolution)
 
 
-def same_request(*, folder: RunFolder, cohort: Cohort, goal: str = "") -> RunFolder:
+def same_request(
+    *, folder: RunFolder, cohort: Cohort, goal: str = "", identity: Mapping[str, Any] | None = None
+) -> RunFolder:
     """The folder, after comparing what was forgotten in it with what is asked for now.
 
     Restoring with another request would train on what was just forgotten. A folder without a run passes.
 
     Raises:
-        InputError: other forget images, or another goal.
+        InputError: another request, other images in a set, another identity or goal; a run without its resolution or
+            without its state.
     """
     before = folder.read_state().get("goal")
     if goal and before and goal != before:
         raise InputError(f"goal: '{goal}' is asked for, but output_dir {folder.root} holds a run of goal '{before}'")
-    if folder.resolution.is_file():
-        try:
-            forgotten = json.loads(folder.resolution.read_text(encoding="utf-8"))["images"]["forget"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{folder.resolution}: not a readable resolution; run forget again") from error
-        if forgotten != image_ids(cohort.forget):
-            raise InputError(
-                f"output_dir: {folder.root} holds a run that forgot other images; give the request and the data"
-                " settings of that run, or another output_dir"
-            )
+    if read_resolution(folder) is None:
+        _refuse_without_record(folder)
+        return folder
+    if _has_student(folder) and not folder.state_file.is_file():
+        raise InputError(
+            f"output_dir: {folder.root} holds a student without {folder.state_file.name}, which says what was done to"
+            " it; run forget again, in another output_dir"
+        )
+    compare_resolution(folder=folder, cohort=cohort, identity=identity)
     return folder
+
+
+def read_resolution(folder: RunFolder) -> dict[str, Any] | None:
+    """The resolution of the run in a folder; None where there is none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    damaged = f"{folder.resolution}: not a readable resolution; run forget again, in another output_dir"
+    try:
+        found = read_json_object(folder.resolution)
+    except InputError as error:
+        raise InputError(damaged) from error
+    if found is None:
+        return None
+    images = found.get("images")
+    if not isinstance(images, dict) or not all(isinstance(images.get(name), list) for name in SETS):
+        raise InputError(damaged)
+    return found
+
+
+def compare_resolution(*, folder: RunFolder, cohort: Cohort, identity: Mapping[str, Any] | None = None) -> None:
+    """Compare the resolution in a folder, where there is one, with a cohort.
+
+    Raises:
+        InputError: the run there was asked for by another request, has other images in a set, or another identity.
+    """
+    found = read_resolution(folder)
+    if found is None:
+        return
+    remedy = "give the request and the data settings of that run, or another output_dir"
+    if found["images"]["forget"] != image_ids(cohort.forget):
+        raise InputError(f"output_dir: {folder.root} holds a run that forgot other images; {remedy}")
+    for name in SETS:
+        if found["images"][name] != image_ids(cohort.named(name)):
+            raise InputError(f"output_dir: {folder.root} holds a run with other images in '{name}'; {remedy}")
+    if found.get("request") != cohort.resolution.get("request"):
+        raise InputError(f"output_dir: {folder.root} holds a run of another request; {remedy}")
+    if identity is not None and (name := _first_difference(found.get("identity"), identity)):
+        raise InputError(f"output_dir: {folder.root} holds a run with another {name}; {remedy}")
+
+
+def _first_difference(before: Any, now: Mapping[str, Any]) -> str:
+    before = before if isinstance(before, dict) else {}
+    now = json.loads(json.dumps(dict(now), default=str))  # as it would have been written
+    return next((name for name in sorted({*before, *now}) if before.get(name) != now.get(name)), "")
+
+
+def _has_student(folder: RunFolder) -> bool:
+    return folder.adapter.exists() or folder.student.exists()
+
+
+def _refuse_without_record(folder: RunFolder) -> None:
+    """Raise InputError where a folder holds work, and nothing says for which request."""
+    if _has_student(folder) or folder.checkpoint("forget").exists():
+        raise InputError(
+            f"output_dir: {folder.root} holds a student without {folder.resolution.name}, which says what was"
+            " forgotten; run forget again, in another output_dir"
+        )
+
+
+def _say_look_alikes(pairs: Sequence[Mapping[str, Any]]) -> None:
+    """One line on the terminal: a copy under another patient's name would keep the forgotten image known."""
+    if not pairs:
+        return
+    where = Counter(name for _, name in sorted({(pair["image"], pair["set"]) for pair in pairs}))
+    sets = ", ".join(f"{count} in {name}" for name, count in sorted(where.items()))
+    names = ", ".join(f"'{pair['image']}' like '{pair['forget']}'" for pair in pairs[:SHOWN])
+    print(
+        f"warning: images that look like those to forget stay in other sets: {sets} ({names}"
+        f"{', ...' if len(pairs) > SHOWN else ''}); if they are copies, add their patients to the request",
+        flush=True,
+    )

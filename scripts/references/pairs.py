@@ -31,6 +31,7 @@ class Pairs:
         settings: of the workflow, and what was given for those that it runs.
         contents: set -> patient -> image id -> digest: a corrected label makes another original.
         fold_dir: folder of the fold teachers.
+        teacher: weights of the delivered model's original: the pool is trained on its images and no others.
         split_dir: folder of the teacher's recorded split, which all models of the pool share.
         first_seed: of the first pair.
     """
@@ -43,6 +44,7 @@ class Pairs:
         settings: Settings,
         contents: Contents,
         fold_dir: str | Path,
+        teacher: str | Path,
         split_dir: str | Path,
         first_seed: int,
     ) -> None:
@@ -50,6 +52,7 @@ class Pairs:
         self.settings, self.request = settings, str(settings["request"])
         self.contents = contents
         self.fold_dir, self.split_dir, self.first_seed = Path(fold_dir), Path(split_dir), int(first_seed)
+        self.teacher = Path(teacher)
 
     @property
     def data_key(self) -> str:
@@ -119,6 +122,7 @@ class Pairs:
             "model_dir": str(folder),
             "model_name": "model.pt",
             "split_dir": str(self.split_dir),
+            "as_model": str(self.teacher),
             "output_dir": str(folder / "run"),
             "folds": self.settings["folds"],
             "fold": -1,

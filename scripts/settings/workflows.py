@@ -51,7 +51,7 @@ WORKFLOWS: dict[str, Workflow] = {
         {
             "where": "bundle_root output_dir model_dir model_name split_dir overwrite",
             "data": f"{_DATA} augment",
-            "what is left out": f"fold_members fold member request forget_ratio {_GONE}",
+            "what is left out": f"fold_members fold member as_model request forget_ratio {_GONE}",
             "network": _NETWORK,
             "training": "seed epochs batch_size learning_rate weight_decay lr_schedule select patience validate_every"
             " checkpoint_every",

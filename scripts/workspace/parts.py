@@ -32,7 +32,7 @@ DATA = (
 ).split()
 SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
-MODELS = "model_dir model_name fold_dir split_dir".split()
+MODELS = "model_dir model_name fold_dir split_dir as_model".split()
 NETWORK = "network_name spatial_dims in_channels out_channels".split()
 
 
@@ -95,15 +95,22 @@ class Parts:
     def cohort(self) -> Cohort:
         """The sets of patients, and what the request asks to forget."""
         from scripts.cohort.build import build_cohort
+        from scripts.record.tombstones import gone_images
 
-        settings = self._some([*SPLIT, *REQUEST])
-        about = [settings, self._some([*DATA, *MODELS])]
+        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
+        train = self.workflow == "train"
+        listed = {"tombstones": self._get("tombstones", ""), "key_dir": self._get("key_dir", "")}
         own = {
             "request": self._get("request", ""),
             "forget_ratio": self._get("forget_ratio", 0.0),
-            "needs_forget": self.workflow != "train",
+            "needs_forget": not train,
             "seed": self.settings.split_seed,
-            **self._some(["validation_share", "test_share", "guard_share", "folds"]),
+            **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
+            "split_path": self.split_path,
+            "model": (self.settings.as_model or None) if train else self.teacher_path,
+            "trust_unrecorded": self._get("trust_unrecorded", False),
+            "reference": "fold" if self.asks_reference else "none",
+            "gone_images": lambda records: gone_images(records, **listed),
         }
         return shared("cohort", about, lambda: build_cohort(self.source, **own))
 
@@ -203,6 +210,13 @@ class Parts:
 
         return model_path(**self._some(["model_dir", "model_name", "fold", "member"]))
 
+    @cached_property
+    def split_path(self) -> Path:
+        """File of the recorded split."""
+        from scripts.cohort.split_file import FILE_NAME
+
+        return Path(self._get("split_dir", "") or self.settings.model_dir) / FILE_NAME
+
     @property
     def fold_dir(self) -> str:
         """Folder of the fold teachers."""
@@ -211,10 +225,12 @@ class Parts:
     @cached_property
     def teacher(self) -> nn.Module:
         """The teacher, frozen, on the device; refused where its record does not fit."""
-        from scripts.cohort.provenance import check_provenance
+        from scripts.cohort.provenance import check_provenance, check_settings
         from scripts.engines.models import place_teacher
 
-        path = check_provenance(self.teacher_path, self.cohort)
+        trust = self._get("trust_unrecorded", False)
+        path = check_provenance(self.teacher_path, self.cohort, trust_unrecorded=trust)
+        check_settings(path, self.settings)
         about = [str(path), self._some([*NETWORK, "device", "channels_last"]), self.settings.blocks]
         return shared(
             "teacher", about, lambda: place_teacher(network=self.network_def, path=path, arithmetic=self.arithmetic)
@@ -247,13 +263,17 @@ class Parts:
             task=self.task,
             arithmetic=self.arithmetic,
             wanted=self.needs_reference,
+            trust_unrecorded=self.settings.trust_unrecorded,
         )
 
     @property
     def needs_reference(self) -> bool:
         """Whether the fold teachers are asked in this phase."""
-        if self.workflow == "forget":
-            return self.recipe.needs_reference
+        return self.recipe.needs_reference if self.workflow == "forget" else self.asks_reference
+
+    @property
+    def asks_reference(self) -> bool:
+        """Whether the settings ask for fold teachers, as far as goal and reference say."""
         return self._get("goal", "") == "unlearn" and self._get("reference", "none") == "fold"
 
     @cached_property

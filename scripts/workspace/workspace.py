@@ -147,6 +147,9 @@ class Workspace(Parts):
             fold=self.settings.fold,
             settings=self.training_identity.procedure,
             overwrite=self.settings.overwrite,
+            identity=self.training_identity.sealed(),
+            split_path=self.split_path,
+            checkpoint=self.checkpoint,
         )
 
     # -- handlers that every engine has
@@ -204,7 +207,8 @@ class Workspace(Parts):
             settings=self.settings,
             contents=self.contents,
             fold_dir=self.fold_dir,
-            split_dir=self._get("split_dir", "") or self.settings.model_dir,
+            teacher=self.teacher_path,
+            split_dir=self.split_path.parent,
             first_seed=self.settings.reference_seed,
         )
 

@@ -238,7 +238,8 @@ def test_no_teacher(forgetting: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_no_fold_teacher(forgetting: dict[str, Any], tmp_path: Path, pool: Path) -> None:
-    (tmp_path / "model.pt").write_bytes((pool / "model.pt").read_bytes())
+    for name in ("model.pt", "model.json", "split.json"):
+        (tmp_path / name).write_bytes((pool / name).read_bytes())
     settings = {**forgetting, "model_dir": str(tmp_path)}
     refused("forget", settings, "model_fold", "no fold teacher", "reference: none")
 
@@ -246,7 +247,7 @@ def test_no_fold_teacher(forgetting: dict[str, Any], tmp_path: Path, pool: Path)
 def test_checkpoint_of_another_architecture(forgetting: dict[str, Any], tmp_path: Path) -> None:
     other = build_network(name="unet_small", spatial_dims=2, in_channels=1, out_channels=1)
     torch.save(other.state_dict(), tmp_path / "model.pt")
-    settings = {**forgetting, "model_dir": str(tmp_path)}
+    settings = {**forgetting, "model_dir": str(tmp_path), "trust_unrecorded": True}
     refused("forget", settings, f"{tmp_path / 'model.pt'}: made for another architecture", "is missing")
 
 
@@ -270,14 +271,23 @@ def test_code_in_a_checkpoint_is_not_run(forgetting: dict[str, Any], tmp_path: P
         torch.save(content, path)
     else:
         path.write_bytes(pickle.dumps(content))
-    refused("forget", {**forgetting, "model_dir": str(tmp_path)}, f"{path}: contains code", "it was not run")
+    refused(
+        "forget",
+        {**forgetting, "model_dir": str(tmp_path), "trust_unrecorded": True},
+        f"{path}: contains code",
+        "it was not run",
+    )
     assert not canary.exists()
 
 
 def test_truncated_teacher(forgetting: dict[str, Any], tmp_path: Path, pool: Path) -> None:
     content = (pool / "model.pt").read_bytes()
     (tmp_path / "model.pt").write_bytes(content[: len(content) // 2])
-    refused("forget", {**forgetting, "model_dir": str(tmp_path)}, "model.pt: not a readable checkpoint")
+    refused(
+        "forget",
+        {**forgetting, "model_dir": str(tmp_path), "trust_unrecorded": True},
+        "model.pt: not a readable checkpoint",
+    )
 
 
 def test_teacher_that_is_not_finite(forgetting: dict[str, Any], tmp_path: Path, pool: Path) -> None:
@@ -285,7 +295,11 @@ def test_teacher_that_is_not_finite(forgetting: dict[str, Any], tmp_path: Path, 
     name = next(iter(state))
     state[name][0] = float("inf")
     torch.save(state, tmp_path / "model.pt")
-    refused("forget", {**forgetting, "model_dir": str(tmp_path)}, f"'{name}' holds values that are not finite")
+    refused(
+        "forget",
+        {**forgetting, "model_dir": str(tmp_path), "trust_unrecorded": True},
+        f"'{name}' holds values that are not finite",
+    )
 
 
 # ---- images: a datalist of generated pictures ----

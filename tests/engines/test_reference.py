@@ -117,10 +117,14 @@ def test_where_all_members_are_sure_the_logit_stays_finite() -> None:
 
 
 def test_all_members_on_disk_are_taken(bench, tmp_path: Path) -> None:
-    for name in ("model_fold0.pt", "model_fold1.pt"):
-        shutil.copy(bench.model_dir / name, tmp_path)
+    for suffix in ("pt", "json"):
+        for fold in (0, 1):
+            shutil.copy(bench.model_dir / f"model_fold{fold}.{suffix}", tmp_path)
+        shutil.copy(bench.model_dir / f"model_fold0.{suffix}", tmp_path / f"model_fold0_1.{suffix}")
+        shutil.copy(bench.model_dir / f"model_fold0.{suffix}", tmp_path / f"model_fold0_3.{suffix}")
+    # The weights are another model's, so that the mean differs from its first member.
     shutil.copy(bench.model_dir / "model_fold1.pt", tmp_path / "model_fold0_1.pt")
-    shutil.copy(bench.model_dir / "model_fold1.pt", tmp_path / "model_fold0_3.pt")  # no number 2: not of the pool
+    # There is no number 2: number 3 is not of the pool.
     assert [path.name for path in member_paths(tmp_path, 0)] == ["model_fold0.pt", "model_fold0_1.pt"]
     found = load(bench, model_dir=tmp_path)
     assert {fold: len(mean.members) for fold, mean in found.networks.items()} == {0: 2, 1: 1}
@@ -135,7 +139,8 @@ def test_all_members_on_disk_are_taken(bench, tmp_path: Path) -> None:
 def test_only_the_folds_that_are_needed_are_read(bench, tmp_path: Path) -> None:
     one = bench.cohort.forget[:1]
     fold = bench.cohort.fold_of(one[0])
-    shutil.copy(bench.model_dir / f"model_fold{fold}.pt", tmp_path)
+    for suffix in ("pt", "json"):
+        shutil.copy(bench.model_dir / f"model_fold{fold}.{suffix}", tmp_path)
     found = load(bench, cohort=dataclasses.replace(bench.cohort, forget=one), model_dir=tmp_path)
     assert found is not None and set(found.networks) == {fold}
 
@@ -143,6 +148,50 @@ def test_only_the_folds_that_are_needed_are_read(bench, tmp_path: Path) -> None:
 def test_missing_fold_teacher(bench, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model_fold0\.pt: no fold teacher for the patients to forget.*--folds K"):
         load(bench, model_dir=tmp_path)
+
+
+@pytest.mark.parametrize("suffixes", [("pt", "json"), ("json",)])
+def test_a_fold_teacher_that_saw_the_patient_is_refused_by_name(
+    bench, tmp_path: Path, suffixes: tuple[str, ...]
+) -> None:
+    shutil.copytree(bench.model_dir, tmp_path / "pool")
+    for suffix in suffixes:
+        shutil.copy(bench.model_dir / f"model_fold0.{suffix}", tmp_path / "pool" / f"model_fold1.{suffix}")
+    with pytest.raises(
+        InputError, match=r"model_fold1\.pt: was trained on patient 'patient-p\d+', who is to be forgotten"
+    ):
+        load(bench, model_dir=tmp_path / "pool")
+
+
+def test_every_member_of_a_fold_is_asked(bench, tmp_path: Path) -> None:
+    shutil.copytree(bench.model_dir, tmp_path / "pool")
+    for suffix in ("pt", "json"):
+        shutil.copy(bench.model_dir / f"model.{suffix}", tmp_path / "pool" / f"model_fold0_1.{suffix}")
+    with pytest.raises(InputError, match=r"model_fold0_1\.pt: was trained on patient"):
+        load(bench, model_dir=tmp_path / "pool")
+
+
+def test_a_fold_teacher_without_a_record_needs_trust(bench, tmp_path: Path, capsys) -> None:
+    shutil.copytree(bench.model_dir, tmp_path / "pool")
+    (tmp_path / "pool" / "model_fold1.json").unlink()
+    cohort = dataclasses.replace(bench.cohort, resolution=dict(bench.cohort.resolution))
+    with pytest.raises(InputError, match=r"model_fold1\.pt: has no record \(model_fold1\.json\).*trust_unrecorded"):
+        load(bench, cohort=cohort, model_dir=tmp_path / "pool")
+    assert not cohort.resolution["trusted"]
+    assert load(bench, cohort=cohort, model_dir=tmp_path / "pool", trust_unrecorded=True) is not None
+    assert capsys.readouterr().out.count("warning: ") == 1 and cohort.resolution["trusted"] is True
+
+
+def test_a_class_that_the_fold_teachers_know_is_refused(bench) -> None:
+    asked = {"request_id": "r", "level": "class", "ids": ["round"]}
+    cohort = dataclasses.replace(bench.cohort, resolution={**bench.cohort.resolution, "request": asked})
+    with pytest.raises(InputError, match="reference: .* class 'round' .*reference: none, or goal: suppress"):
+        load(bench, cohort=cohort)
+
+
+def test_patients_in_no_fold(bench, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the patients to forget are in no fold; train fold teachers"):
+        load(bench, cohort=dataclasses.replace(bench.cohort, folds={}), model_dir=tmp_path)
 
 
 def test_no_reference_where_none_is_wanted(bench, tmp_path: Path) -> None:

@@ -57,3 +57,59 @@ def test_a_run_is_not_gone_on_with_for_another_request_or_goal(bench, tmp_path) 
     folder.resolution.write_text("{}")
     with pytest.raises(InputError, match="not a readable resolution"):
         same_request(folder=folder, cohort=bench.cohort, goal="unlearn")
+
+
+def test_a_look_alike_under_another_name_is_said_on_the_terminal(bench, tmp_path, capsys) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    twin = {**bench.cohort.forget[0], "image_id": "twin", "patient_id": "other"}
+    cohort = dataclasses.replace(bench.cohort, validation=(*bench.cohort.validation, twin))
+    WriteResolution(folder=folder, cohort=cohort, source=bench.source)()
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "in validation" in said and f"'twin' like '{twin['image']}'" in said
+
+
+def test_the_resolution_of_another_request_is_left_alone(bench, tmp_path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    settings = {
+        "folder": folder,
+        "source": bench.source,
+        "near_duplicates": False,
+        "identity": {"data": "a", "n": (1,)},
+    }
+    WriteResolution(cohort=bench.cohort, **settings)()
+    before = folder.resolution.read_bytes()
+    fewer = dataclasses.replace(bench.cohort, forget=bench.cohort.forget[1:])
+    moved = dataclasses.replace(bench.cohort, retain=bench.cohort.retain[1:])
+    asked = {**bench.cohort.resolution["request"], "request_id": "request-2"}
+    renamed = dataclasses.replace(bench.cohort, resolution={**bench.cohort.resolution, "request": asked})
+    for cohort, words in ((fewer, "forgot other images"), (moved, "'retain'"), (renamed, "of another request")):
+        with pytest.raises(InputError, match=words):
+            WriteResolution(cohort=cohort, **settings)()
+        with pytest.raises(InputError, match=words):
+            same_request(folder=folder, cohort=cohort)
+    for identity in ({"data": "b", "n": (1,)}, {"n": (1,)}):
+        with pytest.raises(InputError, match="holds a run with another data"):
+            WriteResolution(cohort=bench.cohort, **settings | {"identity": identity})()
+        with pytest.raises(InputError, match="holds a run with another data"):
+            same_request(folder=folder, cohort=bench.cohort, identity=identity)
+    WriteResolution(cohort=bench.cohort, **settings)()
+    assert folder.resolution.read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["resolution.json", "state.json"])
+@pytest.mark.parametrize("left", ["private/adapter/adapter_config.json", "release/student.pt"])
+def test_a_student_without_its_record_is_not_gone_on_with(bench, tmp_path, missing: str, left: str) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
+    folder.note(state="trial", goal="unlearn")
+    path = folder.root / left
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    assert same_request(folder=folder, cohort=bench.cohort) is folder
+    (folder.private / missing).unlink()
+    with pytest.raises(InputError, match=f"holds a student without {missing}"):
+        same_request(folder=folder, cohort=bench.cohort)
+    if missing == "resolution.json":
+        with pytest.raises(InputError, match="holds a student without resolution.json"):
+            WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
+        assert not folder.resolution.exists()

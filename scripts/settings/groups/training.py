@@ -12,6 +12,8 @@ SETTINGS = (
             comment="Fold whose patients are left out. -1: none."),
     Setting(name="member", kind=Kind.WHOLE, default=0, least=0, moves=False,
             comment="Number of this teacher among those of its fold."),
+    Setting(name="as_model", kind=Kind.TEXT, default="", moves=False,
+            comment="Weights of a model whose training images alone are taken, as references do. Empty: all."),
     Setting(name="seed", kind=Kind.WHOLE, default=0, least=0,
             comment="Seed of initial weights, order, random transforms, dropout and random targets."),
     Setting(name="epochs", kind=Kind.WHOLE, default=30, least=1, comment="Number of epochs at most."),
