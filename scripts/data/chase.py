@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts.data.loading import LoadMask, LoadPicture
+from scripts.data.pictures import check_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder
 from scripts.errors import InputError
 
@@ -27,8 +28,9 @@ class Chase(DataSource):
     channels = 3
     classes = ("vessel",)
 
-    def __init__(self, *, dataset_dir: str | Path | None, observer: int = 1) -> None:
+    def __init__(self, *, dataset_dir: str | Path | None, observer: int = 1, channels: int | None = None) -> None:
         self.folder = data_folder(dataset_dir, self.name)
+        self.channels = 3 if channels is None else check_channels(channels)
         if str(observer) not in {str(known) for known in OBSERVERS}:
             raise InputError(f"observer: '{observer}' is not one of 1, 2")
         self.observer = int(observer)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask, picture_channels
+from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask
+from scripts.data.pictures import picture_channels
 from scripts.errors import InputError
 
 WIDTH, HEIGHT = 12, 8
