@@ -168,11 +168,8 @@ class EpochLoader(DataLoader):
             raise InputError(f"{setting} where the network needs {least} images per batch at this image_size")
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
         own = divided or without or least > 1
-        self._batches = (
-            DividedBatches(sampler, batch_size=batch_size, drop_last=drop_last, without=without, least=least)
-            if own
-            else None
-        )
+        rules: dict[str, Any] = {"batch_size": batch_size, "drop_last": drop_last, "without": without, "least": least}
+        self._batches = DividedBatches(sampler, **rules) if own else None
         plain: dict[str, Any] = {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
         # a generator of its own: DataLoader would otherwise draw a seed from the global one at each epoch
         super().__init__(

@@ -89,7 +89,7 @@ def pictures(folder: Path) -> dict[str, Path]:
 
 
 def plain_id(text: str) -> str:
-    """What the id of an image in a table and the name of its file have in common: folder, suffix and case left aside."""
+    """What an image id in a table and the name of its file have in common: folder, suffix and case left aside."""
     name = text.strip().replace("\\", "/").rsplit("/", 1)[-1]
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)].casefold()

@@ -76,12 +76,12 @@ class LoadMask(MapTransform):
         for key in self.key_iterator(record):
             path = record[key]
             image = record.get(self.image_key)
-            loaded = isinstance(image, torch.Tensor)
-            if loaded and is_volume(path) != (geometry is not None):
+            loaded = image if isinstance(image, torch.Tensor) else None
+            if loaded is not None and is_volume(path) != (geometry is not None):
                 raise InputError(f"{path}: image and mask must both be pictures or both be NIfTI files")
             record[key] = binary_mask(self._values(path, geometry), path=path)
-            if loaded and image.shape[1:] != record[key].shape[1:]:
-                mask_size, image_size = tuple(record[key].shape[1:]), tuple(image.shape[1:])
+            if loaded is not None and loaded.shape[1:] != record[key].shape[1:]:
+                mask_size, image_size = tuple(record[key].shape[1:]), tuple(loaded.shape[1:])
                 raise InputError(f"{path}: mask size {mask_size} differs from image size {image_size}")
         return record
 

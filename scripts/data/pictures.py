@@ -113,7 +113,9 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # From an open file: by its name Pillow 13 maps an uncompressed TIFF into memory and, where an orientation tag
+        # says that the picture is turned by a quarter, takes its rows at the wrong length.
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             _check_pages(image, path)
             image.load()
             # In place: a copy would lose the tags that say how many bits a pixel has.

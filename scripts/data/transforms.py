@@ -106,8 +106,9 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normal
     Args:
         name: "none"; "flips"; "views" (flips, contrast and brightness to 15 %, JPEG of quality 30 to 90: what must not
             bring back what was forgotten); "fundus" (flips, quarter turns, of oblong images half turns, rotation to 30
-            degrees, scale to 15 %, gamma, contrast, brightness, noise); "dermoscopy" (the same with colour shifts per channel, no gamma);
-            "phantom" (intensity alone: there the position carries what the network is to memorise).
+            degrees, scale to 15 %, gamma, contrast, brightness, noise); "dermoscopy" (the same with colour shifts per
+            channel, no gamma); "phantom" (intensity alone: there the position carries what the network is to
+            memorise).
         spatial_dims: 2 or 3.
         masks: whether `label` is a mask that moves with the image.
         normalise: how the image was normalised, so that "views" can compress it.

@@ -81,7 +81,7 @@ def turned_back(values: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(turn[:, 0])
     stored = values.transpose(0, *(1 + np.argsort(order)))
-    reversed_axes = [axis + 1 for axis in range(3) if turn[axis, 1] < 0]
+    reversed_axes = tuple(axis + 1 for axis in range(3) if turn[axis, 1] < 0)
     return np.ascontiguousarray(np.flip(stored, reversed_axes))
 
 

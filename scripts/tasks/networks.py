@@ -160,9 +160,11 @@ def least_batch(*, network_name: str, spatial_dims: int, image_size: int | Seque
 
 
 def _lengths(image_size: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
-    whole = isinstance(image_size, int) and not isinstance(image_size, bool)
-    given = (image_size,) * spatial_dims if whole else image_size
-    lengths = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
+    lengths: tuple[int, ...] = ()
+    if isinstance(image_size, int):
+        lengths = (image_size,) * spatial_dims
+    elif isinstance(image_size, Sequence) and not isinstance(image_size, str):
+        lengths = tuple(image_size)
     if len(lengths) != spatial_dims or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
         raise InputError(f"image_size: {image_size} is not one number of pixels, or {spatial_dims} of them")
     return lengths

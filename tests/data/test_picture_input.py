@@ -38,6 +38,7 @@ def steps(*, channels: int, spatial_dims: int = 2) -> Compose:
 
 def picture(path: Path, mode: str) -> Path:
     levels = np.random.default_rng(3).integers(0, 256, (ROWS, COLUMNS, 4), dtype=np.uint8)
+    levels[..., 3] = 255
     if mode == "P":
         Image.fromarray(levels[..., :3]).quantize(32).save(path)
     elif mode == "I;16":
@@ -47,12 +48,12 @@ def picture(path: Path, mode: str) -> Path:
     return path
 
 
-MODES = ["L", "RGB", "RGBA", "P", "LA"]
+MODES = ["L", "RGB", "RGBA", "P", "LA", "I;16", "1", "CMYK"]
 
 
-@pytest.mark.parametrize(("mode", "channels"), [*((mode, n) for mode in MODES for n in (1, 3)), ("I;16", 1)])
+@pytest.mark.parametrize(("mode", "channels"), [(mode, n) for mode in MODES for n in (1, 3)])
 def test_network_sees_what_training_showed(tmp_path: Path, mode: str, channels: int) -> None:
-    path = picture(tmp_path / "odd.png", mode)
+    path = picture(tmp_path / ("odd.tif" if mode == "CMYK" else "odd.png"), mode)
     plain = LoadPicture("image", channels=channels)({"image": str(path)})["image"]
     expected = torch.nn.functional.interpolate(plain[None], (SIZE, SIZE), mode="area")[0] * 2 - 1
     seen = steps(channels=channels)({"image": str(path)})["image"]
