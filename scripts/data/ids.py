@@ -52,5 +52,6 @@ def check_distinct(ids: Iterable[str], *, key: str, where: str) -> None:
     for text in ids:
         other = seen.setdefault(folded(text), text)
         if other != text:
-            both = f"'{shown(other)}' and '{shown(text)}' ({ascii(other)}, {ascii(text)})"
+            # Escaped, because they may look the same; blanks as well, because an error is one line of single blanks.
+            both = " and ".join(ascii(name).replace("  ", "\\x20\\x20") for name in (other, text))
             raise InputError(f"{where}: {key} {both} differ only in case, blanks or Unicode form; write one of them")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import ImageReader, MetaTensor
+from monai.data import ImageReader, MetaTensor, list_data_collate
 from monai.transforms import InvertibleTransform, LoadImaged, MapTransform, Resize
 from monai.utils import TraceKeys
 
@@ -217,6 +217,16 @@ class NetworkGridd(MapTransform, InvertibleTransform):
                 answer = answer.transpose(1, 2).contiguous()
             record[key] = MetaTensor(answer, meta=record[key].meta, applied_operations=record[key].applied_operations)
         return record
+
+
+def collated(items: Sequence[Mapping[str, Any]]) -> Any:
+    """A batch of pictures and volumes: what their metadata say of the files' own axes differs, and is not needed."""
+    for item in items:
+        for value in item.values():
+            if isinstance(value, MetaTensor):
+                for key in ("spatial_shape", "original_affine"):
+                    value.meta.pop(key, None)
+    return list_data_collate(items)
 
 
 class NoMetadatad(MapTransform):

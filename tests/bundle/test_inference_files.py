@@ -145,3 +145,11 @@ def test_a_second_run_finds_the_same_images(repository_bundle, disc, images) -> 
         "masks/a_mask.png",
     ]
     assert "output_dir" in refusal(repository_bundle, images, images)
+
+
+def test_a_batch_of_pictures_and_slices(repository_bundle, disc, images, tmp_path) -> None:
+    nib.save(nib.Nifti1Image((disc / 255).astype(np.float32)[..., None], TURNED), images / "a.nii")
+    Image.fromarray(disc).save(images / "b.png")
+    infer(repository_bundle, images, tmp_path / "out", inference_batch=2)
+    assert nib.load(tmp_path / "out/a_mask.nii.gz").shape == (*disc.shape, 1)
+    assert masked(tmp_path / "out/b_mask.png").any()
