@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
 from scripts.files import write_text
 from scripts.settings.schema import SETTINGS
-from scripts.settings.setting import Setting
-from scripts.settings.workflows import WORKFLOWS
+from scripts.settings.workflows import WORKFLOWS, Workflow
 
 BEGIN = "# ---- settings: `python -m bundle settings` writes these lines from scripts/settings ----"
 END = "# ---- end of the settings ----"
@@ -24,13 +24,15 @@ def settings_block(workflow: str) -> str:
     lines = [BEGIN]
     for heading, names in own.headings.items():
         lines.append(f"# {heading}")
-        lines += [_line(SETTINGS[name], own.defaults.get(name, SETTINGS[name].default)) for name in names.split()]
+        lines += [_line(name, own) for name in names.split()]
     return "\n".join([*lines, END])
 
 
-def _line(setting: Setting, default: Any) -> str:
-    value = f"{setting.name}: {_yaml(default)}"
-    return f"{value.ljust(COLUMN - 1)} # {setting.note}"
+def _line(name: str, workflow: Workflow) -> str:
+    setting = SETTINGS[name]
+    value = f"{name}: {_yaml(workflow.defaults.get(name, setting.default))}"
+    comment = replace(setting, comment=workflow.comments.get(name, setting.comment)).note
+    return f"{value.ljust(COLUMN - 2)}  # {comment}"
 
 
 def _yaml(value: Any) -> str:

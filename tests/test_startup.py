@@ -25,7 +25,7 @@ STATISTICS = {
 # What an operator may ask of a workflow -> the package without which it cannot be had.
 USES = {
     "student": "peft",
-    "look_alikes": "imagehash",
+    "look_alikes": "scipy",
     "auc": "sklearn",
     "pictures": "matplotlib",
     "tensorboard": "tensorboard",
@@ -59,7 +59,7 @@ def student():
 
 def look_alikes():
     from scripts.cohort.near_duplicates import fingerprint
-    fingerprint(torch.zeros(1, 8, 8))
+    fingerprint(torch.eye(8)[None])
 
 def auc():
     from scripts.tasks import build_task

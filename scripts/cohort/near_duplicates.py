@@ -1,6 +1,6 @@
 """Images in other sets that look like a forgotten one: they would keep it known. Listed, never moved.
 
-Pictures are compared by perceptual hash (64 bits, Hamming distance), volumes by the cosine distance of their
+Pictures and slices are compared by perceptual hash (64 bits, Hamming distance), volumes by the cosine distance of their
 intensities pooled to 8 x 8 x 8. Both see copies, re-compressions and small shifts; neither sees a flip.
 """
 
@@ -20,19 +20,45 @@ from scripts.data.source import DataSource
 
 HASH_BITS = 4  # of 64: pairs of different dermoscopy images start to appear above
 COSINE = 0.01
+BITS = 8  # frequencies per axis
+RESIZED = 32  # pixels per axis before the cosine transform
+FLAT = 1e-5  # of the value: the rounding of 32-bit numbers, below which an image holds one value
 POOLED = 8  # voxels per axis
 
 
 def fingerprint(image: torch.Tensor) -> np.ndarray:
-    """64 bits of a picture (C, H, W) in 0..1, or the normalised pooled intensities of a volume (C, H, W, D)."""
-    if image.ndim == 3:
-        import imagehash  # only `forget` looks for look-alikes, and only where it is asked to
+    """64 bits of a picture or slice (C, H, W), or the normalised pooled intensities of a volume (C, H, W, D).
 
-        grey = image.float().mean(0).clamp(0, 1).mul(255).byte().cpu().numpy()
-        return imagehash.phash(Image.fromarray(grey)).hash.ravel()
-    pooled = adaptive_avg_pool3d(image.float().mean(0, keepdim=True), POOLED).flatten().cpu().numpy()
+    The bits are the perceptual hash: low frequencies of the cosine transform above their median. They are computed from
+    the values themselves, each image in its own range, so that no value is too large or too small to count. An image
+    of one value has a print that only another image of that value shares.
+    """
+    grey = image.float().mean(0).cpu()
+    low, span = float(grey.min()), float(grey.max() - grey.min())
+    if span <= FLAT * max(abs(low), 1e-6):
+        return _flat(low, bits=image.ndim == 3)
+    grey = (grey - low) / span
+    if image.ndim == 3:
+        return _bits(grey.numpy())
+    pooled = adaptive_avg_pool3d(grey[None], POOLED).flatten().numpy()
     pooled = pooled - pooled.mean()
     return pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+
+
+def _bits(grey: np.ndarray) -> np.ndarray:
+    from scipy.fft import dctn  # only `forget` looks for look-alikes, and only where it is asked to
+
+    small = Image.fromarray(grey.astype(np.float32)).resize((RESIZED, RESIZED), Image.Resampling.LANCZOS)
+    frequencies = dctn(np.asarray(small, dtype=np.float64), type=2)[:BITS, :BITS].ravel()
+    return frequencies > np.median(frequencies)
+
+
+def _flat(value: float, *, bits: bool) -> np.ndarray:
+    draw = np.random.default_rng(int(np.float32(value).view(np.uint32)))
+    if bits:
+        return draw.integers(0, 2, BITS * BITS).astype(bool)
+    vector = draw.normal(size=POOLED**3).astype(np.float32)
+    return vector / np.linalg.norm(vector)
 
 
 def distances(first: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -26,7 +26,8 @@ def build_source(name: str, **options: Any) -> DataSource:
         name: a key of `SOURCES`.
         options: settings of all data sets; those that this one does not declare are left aside, because one
             config carries the settings of all of them. `download: true` first fetches `download_archives`
-            (URL: checksum) into `dataset_dir`; nothing is ever fetched without it.
+            (URL: checksum) into `dataset_dir`; nothing is ever fetched without it. `channels` is the network's
+            `in_channels`: it decides how pictures are taken, and None leaves it to the data set.
 
     Raises:
         InputError: unknown name, or a setting that the data set refuses.

@@ -8,19 +8,26 @@ or the bare list. Paths are relative to the JSON file's folder, or to `dataset_d
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-
-from scripts.data.loading import BROKEN, PICTURES, VOLUMES, ClassLabel, LoadMask, LoadPicture, LoadVolume, is_volume
-from scripts.data.loading import picture_channels as count_channels
+from scripts.data.ages import plain_age
+from scripts.data.ids import checked_id, shown
+from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume
+from scripts.data.notices import counted, notice
+from scripts.data.pictures import PICTURES, check_channels
+from scripts.data.pictures import picture_channels as count_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder
+from scripts.data.volumes import VOLUMES, is_volume, volume_header
 from scripts.errors import InputError
 
 SECTIONS = {"training": None, "validation": "validation", "testing": "test", "test": "test"}
-TEXT_KEYS = ("image_id", "lesion_id", "study_id", "series_id", "diagnosis", "sex", "site")
+ID_KEYS = ("image_id", "lesion_id", "study_id", "series_id", "diagnosis")
+TEXT_KEYS = ("sex", "site")
+KNOWN_KEYS = ("image", "label", "patient_id", "age", "split", *ID_KEYS, *TEXT_KEYS)
+SPLITS = ("train", "validation", "test")
 TASKS = ("segmentation", "classification")
 
 
@@ -33,6 +40,8 @@ class Datalist(DataSource):
         task: checked against the labels where given.
         classes: names of the classes; empty takes their numbers.
         spatial_dims: 2 or 3; None takes those of the first image.
+        channels: of the network: how pictures are taken, and what volumes must have; None takes those of the first
+            image.
     """
 
     name = "datalist"
@@ -46,6 +55,7 @@ class Datalist(DataSource):
         task: str | None = None,
         classes: Sequence[str] | None = None,
         spatial_dims: int | None = None,
+        channels: int | None = None,
     ) -> None:
         if not datalist:
             raise InputError("data set 'datalist' needs its JSON file: give --datalist FILE")
@@ -57,11 +67,14 @@ class Datalist(DataSource):
             for section, split, listed in sections
             for index, entry in enumerate(listed)
         ]
+        _say_unknown([entry for _, _, listed in sections for entry in listed], where=self.path)
+        self._check_files(entries)
         self._records = checked_records(entries, where=self.path)
+        self._ages()
         self.task = self._task(task)
         self.classes = self._classes(classes)
         self._volumes = self._kind()
-        self.spatial_dims, self.channels = self._shape(spatial_dims)
+        self.spatial_dims, self.channels = self._shape(spatial_dims, channels)
 
     def records(self) -> list[Record]:
         return [dict(record) for record in self._records]
@@ -83,23 +96,54 @@ class Datalist(DataSource):
         image = self._file(entry["image"], where)
         label = entry["label"]
         if isinstance(label, bool) or not isinstance(label, (int, str)):
-            raise InputError(f"{where}: label '{label}' is neither a mask file nor a class number")
+            raise InputError(f"{where}: label '{shown(label)}' is neither a mask file nor a class number")
+        patient = checked_id(entry["patient_id"], key="patient_id", where=where)
         record: Record = {
             "image": str(image),
             "label": label if isinstance(label, int) else str(self._file(label, where)),
             "image_id": str(entry["image"]).removesuffix(".gz").rsplit(".", 1)[0],
-            "patient_id": str(entry["patient_id"]),
+            "patient_id": patient,
+            "where": where,
         }
-        record.update({key: str(entry[key]) for key in TEXT_KEYS if entry.get(key) not in (None, "")})
-        if "age" in entry:
+        given = {key: entry[key] for key in (*ID_KEYS, *TEXT_KEYS) if entry.get(key) not in (None, "")}
+        for key, value in given.items():
+            strict = key in ID_KEYS
+            record[key] = checked_id(value if strict else _stripped(value), key=key, where=where)
+        if entry.get("age") not in (None, ""):
             record["age"] = entry["age"]
-        named = split or entry.get("split")
+        named = _split(entry, split, where)
         return {**record, "split": named} if named else record
+
+    def _check_files(self, records: list[Record]) -> None:
+        """Refuse an image file that two entries name, under whatever path: forgetting one would leave the other."""
+        seen: dict[Any, str] = {}
+        for record in records:
+            where, image = record.pop("where"), record["image"]
+            status = os.stat(image)
+            other = seen.setdefault((status.st_dev, status.st_ino), where)
+            if other != where:
+                raise InputError(f"{where}: image {image} is the file of {other.rsplit(': ', 1)[-1]} too; list it once")
+            if image == record["label"]:
+                raise InputError(f"{where}: image and label are the same file {image}")
+
+    def _ages(self) -> None:
+        """Ages in years; what is not understood is left out, counted and said."""
+        odd = []
+        for record in self._records:
+            if "age" not in record:
+                continue
+            value = plain_age(record["age"])
+            if value is None:
+                odd.append(shown(record.pop("age")))
+            else:
+                record["age"] = value
+        if odd:
+            notice(f"{self.path}: {len(odd)} ages are not understood and left out: {counted(odd)}")
 
     def _file(self, name: Any, where: str) -> Path:
         """The file called `name`, inside the folder and not through a link out of it."""
         if not isinstance(name, str):
-            raise InputError(f"{where}: '{name}' is not a path")
+            raise InputError(f"{where}: '{shown(name)}' is not a path")
         if not name.lower().endswith((*PICTURES, *VOLUMES)):
             raise InputError(f"{where}: '{name}' is not one of {', '.join((*PICTURES, *VOLUMES))}")
         root = self.folder.resolve()
@@ -138,21 +182,54 @@ class Datalist(DataSource):
             raise InputError(f"{self.path}: lists both NIfTI files and pictures; give each a list of its own")
         return kinds.pop()
 
-    def _shape(self, asked: int | None) -> tuple[int, int]:
-        """Spatial dimensions and channels, from the setting and the first image."""
+    def _shape(self, asked: int | None, channels: int | None) -> tuple[int, int]:
+        """Spatial dimensions and channels, from the settings and, where they leave it open, the first image."""
         if asked not in (None, 2, 3):
             raise InputError(f"spatial_dims: '{asked}' is not 2 or 3")
         first = self._records[0]["image"]
         if not self._volumes:
             if asked == 3:
                 raise InputError(f"{first}: a picture has 2 spatial dimensions; spatial_dims is 3")
-            return 2, count_channels(first)
-        try:
-            shape = nib.load(first).shape  # type: ignore[attr-defined]
-        except BROKEN as error:
-            raise InputError(f"{first}: not a readable NIfTI file: {error}") from error
-        space = [length for length in shape[:3] if length > 1] if len(shape) >= 3 and shape[2] == 1 else shape[:3]
-        return asked or len(space), shape[3] if len(shape) > 3 else 1
+            return 2, count_channels(first) if channels is None else check_channels(channels)
+        shape, found = volume_header(first)
+        slices = len(shape) < 3 or shape[2] == 1
+        return asked or (2 if slices else 3), found if channels is None else channels
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _split(entry: dict[str, Any], section: str | None, where: str) -> str | None:
+    """The set that an entry is in by its section or by itself; None for training.
+
+    Raises:
+        InputError: a set that does not exist, or another one than the section's.
+    """
+    own = entry.get("split")
+    if own in (None, ""):
+        return section
+    if own not in SPLITS:
+        raise InputError(f"{where}: split '{shown(own)}' is not one of {', '.join(SPLITS)}")
+    if section and own != section:
+        raise InputError(f"{where}: split '{own}' contradicts the list that it stands in, {section}")
+    return own if own != "train" else None
+
+
+def _say_unknown(entries: list[Any], *, where: Path) -> None:
+    unknown = [shown(key) for entry in entries for key in entry if key not in KNOWN_KEYS]
+    if unknown:
+        number = sum(any(key not in KNOWN_KEYS for key in entry) for entry in entries)
+        notice(f"{where}: {number} entries have keys that are not read: {counted(unknown)}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object none of whose keys stands twice: Python would keep the last in silence."""
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise InputError(f"key '{shown(twice)}' stands twice in one object")
+    return dict(pairs)
 
 
 def _sections(path: Path) -> list[tuple[str, str | None, list[Any]]]:
@@ -160,8 +237,10 @@ def _sections(path: Path) -> list[tuple[str, str | None, list[Any]]]:
     if not path.is_file():
         raise InputError(f"{path}: no such datalist file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a JSON file: {error}") from error
     if isinstance(content, list):
         return [("list", None, content)]
@@ -171,4 +250,7 @@ def _sections(path: Path) -> list[tuple[str, str | None, list[Any]]]:
     for name, _, listed in sections:
         if not isinstance(listed, list):
             raise InputError(f"{path}: '{name}' must be a list")
+    unread = [shown(name) for name, listed in content.items() if name not in SECTIONS and isinstance(listed, list)]
+    if unread:
+        notice(f"{path}: {len(unread)} lists are not read: {counted(unread)}; read are {', '.join(SECTIONS)}")
     return sections

@@ -139,9 +139,11 @@ class EpochLoader(DataLoader):
     Args:
         divided: each of several processes takes its part of every batch; else all take the whole.
         without: indices that no batch holds; order, draws and number of batches are those of the whole dataset.
+        least: images that each batch must hold, see `scripts.tasks.networks.least_batch`; a last batch of fewer joins
+            the batch before.
 
     Raises:
-        InputError: batch_size below 1; nothing is left.
+        InputError: batch_size below 1 or below `least`; nothing is left, or fewer than `least`.
     """
 
     def __init__(
@@ -154,15 +156,19 @@ class EpochLoader(DataLoader):
         drop_last: bool = False,
         divided: bool = False,
         without: Collection[int] = (),
+        least: int = 1,
     ) -> None:
-        require_positive(batch_size=batch_size)
-        if len(set(without)) >= len(dataset) > 0:  # type: ignore[arg-type]
+        require_positive(batch_size=batch_size, least=least)
+        left = len(dataset) - len(set(without))  # type: ignore[arg-type]
+        if left <= 0 < len(dataset):  # type: ignore[arg-type]
             raise InputError("training set: no image is left; allowed are requests that leave some")
+        if min(batch_size, left) < least and len(dataset):  # type: ignore[arg-type]
+            setting = f"batch_size: {batch_size}" if batch_size < least else f"training set: {left} images"
+            raise InputError(f"{setting} where the network needs {least} images per batch at this image_size")
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
-        own = divided or without
-        self._batches = (
-            DividedBatches(sampler, batch_size=batch_size, drop_last=drop_last, without=without) if own else None
-        )
+        own = divided or without or least > 1
+        rules: dict[str, Any] = {"batch_size": batch_size, "drop_last": drop_last, "without": without, "least": least}
+        self._batches = DividedBatches(sampler, **rules) if own else None
         plain: dict[str, Any] = {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
         # a generator of its own: DataLoader would otherwise draw a seed from the global one at each epoch
         super().__init__(

@@ -48,7 +48,9 @@ class DividedBatches(Sampler[list[int]]):
 
     Args:
         without: indices that are taken out of the batches that would hold them. The other images of an epoch stay
-            where they were, and the number of batches too: a batch that loses all gets the epoch's first other image.
+            where they were, and the number of batches too: a batch that keeps fewer than `least` is filled with the
+            epoch's first other images.
+        least: images that a batch must hold; a last batch of fewer joins the batch before, with and without `without`.
     """
 
     def __init__(
@@ -58,20 +60,28 @@ class DividedBatches(Sampler[list[int]]):
         batch_size: int,
         drop_last: bool = False,
         without: Collection[int] = (),
+        least: int = 1,
     ) -> None:
         self.order, self.batch_size, self.drop_last = order, batch_size, drop_last
-        self.without = frozenset(without)
+        self.without, self.least = frozenset(without), least
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.order), self.batch_size)  # type: ignore[arg-type]
-        return whole + bool(rest and not self.drop_last)
+        return whole + bool(rest and not self.drop_last and (rest >= self.least or not whole))
 
     def batches(self) -> list[list[int]]:
         """The batches over all processes."""
         order = list(self.order)
         kept = [index for index in order if index not in self.without]
         found = [order[number * self.batch_size :][: self.batch_size] for number in range(len(self))]
-        return [[index for index in batch if index not in self.without] or kept[:1] for batch in found]
+        used = len(self) * self.batch_size
+        if found and not self.drop_last:
+            found[-1] += order[used:]
+        return [self._filled([index for index in batch if index not in self.without], kept) for batch in found]
+
+    def _filled(self, batch: list[int], kept: list[int]) -> list[int]:
+        missing = max(self.least, 1) - len(batch)
+        return batch if missing <= 0 else batch + [index for index in kept if index not in batch][:missing]
 
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.batches():

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.data.isic_files import SEGMENTATION, Part, find_year, pictures
+from scripts.data.isic_files import SEGMENTATION, Part, by_plain_id, find_year, pictures, plain_id
 from scripts.data.isic_metadata import group, read_diagnoses, read_metadata
 from scripts.data.loading import LoadMask, LoadPicture
+from scripts.data.pictures import check_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder
 from scripts.errors import InputError
 
@@ -22,8 +23,9 @@ class Isic(DataSource):
     channels = 3
     classes = ("lesion",)
 
-    def __init__(self, *, dataset_dir: str | Path | None) -> None:
+    def __init__(self, *, dataset_dir: str | Path | None, channels: int | None = None) -> None:
         self.folder = data_folder(dataset_dir, self.name)
+        self.channels = 3 if channels is None else check_channels(channels)
         self._records, self.unit = self._read()
 
     def records(self) -> list[Record]:
@@ -36,9 +38,11 @@ class Isic(DataSource):
         parts = find_year(self.folder, SEGMENTATION)
         records = [record for part, truth in parts for record in self._part(part, truth)]
         records = checked_records(records, where=self.folder)
-        metadata = read_metadata([self.folder, *(self.folder / part.images for part, _ in parts)])
+        metadata = read_metadata([self.folder, *(self.folder / part.images for part, _ in parts)], records)
+        known = by_plain_id(record["image_id"] for record in records)
         for path in sorted(self.folder.glob("*_Part3_GroundTruth.csv")):
             for image_id, diagnosis in read_diagnoses(path).items():
+                image_id = known.get(plain_id(image_id), image_id)
                 metadata.setdefault(image_id, {}).setdefault("diagnosis", diagnosis)
         return records, group(records, metadata)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from scripts.data.image_folder import is_hidden
 from scripts.data.isic_files import CLASSIFICATION, find_year, picture_of, pictures
 from scripts.data.isic_metadata import group, read_diagnoses, read_metadata
 from scripts.data.loading import ClassLabel, LoadPicture
+from scripts.data.pictures import check_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder, nearest_known
 from scripts.errors import InputError
 
@@ -29,8 +31,11 @@ class IsicClassification(DataSource):
     task = "classification"
     channels = 3
 
-    def __init__(self, *, dataset_dir: str | Path | None, classes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, *, dataset_dir: str | Path | None, classes: Sequence[str] | None = None, channels: int | None = None
+    ) -> None:
         self.folder = data_folder(dataset_dir, self.name)
+        self.channels = 3 if channels is None else check_channels(channels)
         records, metadata_folders = self._official() if self._is_official() else (self._class_folders(), [self.folder])
         found = {record["diagnosis"] for record in records}
         for name in classes or ():
@@ -41,7 +46,7 @@ class IsicClassification(DataSource):
         for record in records:
             record["label"] = self.classes.index(record["diagnosis"])
         self._records = checked_records(records, where=self.folder)
-        self.unit = group(self._records, read_metadata(metadata_folders))
+        self.unit = group(self._records, read_metadata(metadata_folders, self._records))
 
     def records(self) -> list[Record]:
         return [dict(record) for record in self._records]
@@ -59,22 +64,26 @@ class IsicClassification(DataSource):
             files = pictures(self.folder / part.images)
             for image_id, diagnosis in read_diagnoses(truth).items():
                 path = picture_of(image_id, files, where=str(truth))
-                records.append(_record(path, image_id, diagnosis, part.split))
+                records.append(_record(path, path.stem, diagnosis, part.split))
         return records, [self.folder, *(self.folder / part.images for part, _ in parts)]
 
     def _class_folders(self) -> list[Record]:
         """`CLASS/image.jpg`, or `train|val|test/CLASS/image.jpg`."""
-        folders = sorted(path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        folders = _folders(self.folder)
         records = []
         for folder in folders:
             split = SPLIT_FOLDERS.get(folder.name.lower())
-            for kind in sorted(path for path in folder.iterdir() if path.is_dir()) if split else [folder]:
+            for kind in _folders(folder) if split else [folder]:
                 records += [_record(path, key, kind.name, split or "train") for key, path in pictures(kind).items()]
         if not records:
             raise InputError(
                 f"{self.folder}: neither an official ISIC layout nor one folder of images per class; see docs/README.md"
             )
         return records
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
 def _record(path: Path, image_id: str, diagnosis: str, split: str) -> Record:

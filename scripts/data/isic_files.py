@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.data.image_folder import is_hidden
+from scripts.data.notices import counted, notice
 from scripts.data.source import nearest_known
 from scripts.errors import InputError
 
@@ -70,8 +73,13 @@ def pictures(folder: Path) -> dict[str, Path]:
     """Image id to file, also one folder down (as the 2019 archive unpacks); superpixel files are passed over."""
     nested = folder / folder.name
     files = sorted((nested if nested.is_dir() else folder).iterdir())
+    hidden = [path.name for path in files if is_hidden(path.name)]
+    if hidden:
+        notice(f"{folder}: {len(hidden)} hidden files or folders are passed over: {counted(hidden)}")
     found: dict[str, Path] = {}
     for path in files:
+        if is_hidden(path.name):
+            continue
         if path.suffix.lower() not in SUFFIXES or path.stem.endswith("_superpixels"):
             continue
         if path.stem in found:
@@ -80,8 +88,23 @@ def pictures(folder: Path) -> dict[str, Path]:
     return found
 
 
+def plain_id(text: str) -> str:
+    """What an image id in a table and the name of its file have in common: folder, suffix and case left aside."""
+    name = text.strip().replace("\\", "/").rsplit("/", 1)[-1]
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)].casefold()
+
+
+def by_plain_id(image_ids: Iterable[str]) -> dict[str, str]:
+    """`plain_id` -> image id."""
+    return {plain_id(image_id): image_id for image_id in image_ids}
+
+
 def picture_of(image_id: str, files: dict[str, Path], *, where: str) -> Path:
-    """The file of an image id that a CSV names."""
-    if image_id not in files:
+    """The file of an image id that a CSV names, with or without suffix and in any case."""
+    if image_id in files:
+        return files[image_id]
+    known = by_plain_id(files)
+    if plain_id(image_id) not in known:
         raise InputError(f"{where}: image '{image_id}' has no file; nearest: {nearest_known(image_id, files)}")
-    return files[image_id]
+    return files[known[plain_id(image_id)]]

@@ -16,6 +16,7 @@ import torch
 from monai.transforms import MapTransform
 from scipy.ndimage import gaussian_filter, shift
 
+from scripts.data.pictures import check_channels
 from scripts.data.source import DataSource
 from scripts.errors import InputError
 
@@ -91,16 +92,18 @@ def parse_key(key: str) -> tuple[int, int, int]:
 
 
 class DrawPhantomd(MapTransform):
-    """Replace a phantom key by the drawn image (1, 64, 64) and its label."""
+    """Replace a phantom key by the drawn image (1, 64, 64), or three equal channels of it, and its label."""
 
-    def __init__(self, *, task: str) -> None:
+    def __init__(self, *, task: str, channels: int = 1) -> None:
         super().__init__(keys=("image", "label"))
-        self.task = task
+        self.task, self.channels = task, channels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
         drawing = Drawing(*parse_key(record["image"]), shapes=self.task == "classification")
         record["image"] = torch.as_tensor(drawing.image[None], dtype=torch.float32)
+        if self.channels > 1:
+            record["image"] = record["image"].repeat(self.channels, 1, 1)
         if self.task == "segmentation":
             label = drawing.label
             if record.get("label_shrink"):
@@ -150,11 +153,17 @@ class Phantom(DataSource):
     spatial_dims = 2
 
     def __init__(
-        self, *, task: str = "segmentation", phantom_seed: int = 0, phantom_patients: int | None = None
+        self,
+        *,
+        task: str = "segmentation",
+        phantom_seed: int = 0,
+        phantom_patients: int | None = None,
+        channels: int | None = None,
     ) -> None:
         if task not in ("segmentation", "classification"):
             raise InputError(f"task: '{task}' is not one of segmentation, classification")
         self.task = task
+        self.channels = 1 if channels is None else check_channels(channels)
         self.seed = int(phantom_seed)
         self.patients = SPLITS[0][1] if phantom_patients is None else phantom_patients
         if isinstance(self.patients, bool) or not isinstance(self.patients, int) or self.patients < 1:
@@ -169,7 +178,7 @@ class Phantom(DataSource):
         return self._records(range(TRAINED_VIEWS, TRAINED_VIEWS + UNSEEN_VIEWS))
 
     def loading(self) -> list[Any]:
-        return [DrawPhantomd(task=self.task)]
+        return [DrawPhantomd(task=self.task, channels=self.channels)]
 
     def _records(self, views: range) -> list[dict[str, Any]]:
         standard = SPLITS[0][1]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.data.ids import check_distinct, checked_id
 from scripts.errors import InputError
 
 Record = dict[str, Any]
@@ -49,8 +50,8 @@ class DataSource(ABC):
     def loading(self) -> list[Callable[[Record], Record]]:
         """Dict transforms that replace the paths of a record by tensors.
 
-        `image` becomes float32 (C, H, W[, D]), in 0..1 where the file holds a picture and raw where it holds a
-        volume; `label` becomes float32 (1, H, W[, D]) in {0, 1} or, in classification, an int64 scalar.
+        `image` becomes float32 (C, H, W[, D]), in 0..1 where the file holds a picture and with the file's values where
+        it holds a volume; `label` becomes float32 (1, H, W[, D]) in {0, 1} or, in classification, an int64 scalar.
 
         Raises:
             InputError: a file cannot be read, or image and mask do not fit; the file is named.
@@ -78,12 +79,27 @@ def nearest_known(value: str, known: Iterable[str], *, count: int = 3) -> str:
     return (", ".join(f"'{name}'" for name in close) + more) if close else "none"
 
 
+def check_ids(records: Sequence[Record], *, where: str | Path) -> None:
+    """Refuse ids that are blank at an end or invisible in part, and ids that differ only in case or Unicode form.
+
+    Raises:
+        InputError: names the ids.
+    """
+    for key in LEVEL_KEYS.values():
+        ids = [str(record[key]) for record in records if key in record]
+        for text in ids:
+            checked_id(text, key=key, where=str(where))
+        check_distinct(ids, key=key, where=str(where))
+
+
 def checked_records(records: Iterable[Record], *, where: str | Path) -> list[Record]:
-    """The records sorted by `image_id`, after checking that there are any and that no id occurs twice."""
+    """The records sorted by `image_id`, after checking that there are any, that no image id occurs twice and that no
+    two ids could be taken for one another."""
     ordered = sorted(records, key=lambda record: record["image_id"])
     if not ordered:
         raise InputError(f"{where}: no images found")
     for first, second in zip(ordered, ordered[1:], strict=False):
         if first["image_id"] == second["image_id"]:
             raise InputError(f"{where}: image id '{first['image_id']}' occurs twice; ids must be unique")
+    check_ids(ordered, where=where)
     return ordered

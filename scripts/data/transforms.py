@@ -19,6 +19,7 @@ from monai.transforms import (
     RandScaleIntensityd,
     RandShiftIntensityd,
     Resized,
+    Rotate90,
     ScaleIntensityRanged,
     SelectItemsd,
     Transform,
@@ -49,6 +50,18 @@ class PlainTensors(MapTransform):
                 value = (value >= 0.5).float()
             record[key] = value.contiguous()
         return record
+
+
+class QuarterTurnsd(RandRotate90d):
+    """Random turns by one, two or three quarters; an oblong image is turned by half, so that it keeps its shape."""
+
+    def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:
+        self.randomize()
+        if not self._do_transform:
+            return dict(data)
+        height, width = data[self.keys[0]].shape[1:3]
+        turn = Rotate90(self._rand_k if height == width else 2, self.spatial_axes)
+        return {**data, **{key: turn(data[key]) for key in self.key_iterator(dict(data))}}
 
 
 def normalisation(name: str, *, key: str = "image") -> list[Transform]:
@@ -92,9 +105,10 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normal
 
     Args:
         name: "none"; "flips"; "views" (flips, contrast and brightness to 15 %, JPEG of quality 30 to 90: what must not
-            bring back what was forgotten); "fundus" (flips, quarter turns, rotation to 30 degrees, scale to 15 %,
-            gamma, contrast, brightness, noise); "dermoscopy" (the same with colour shifts per channel, no gamma);
-            "phantom" (intensity alone: there the position carries what the network is to memorise).
+            bring back what was forgotten); "fundus" (flips, quarter turns, of oblong images half turns, rotation to 30
+            degrees, scale to 15 %, gamma, contrast, brightness, noise); "dermoscopy" (the same with colour shifts per
+            channel, no gamma); "phantom" (intensity alone: there the position carries what the network is to
+            memorise).
         spatial_dims: 2 or 3.
         masks: whether `label` is a mask that moves with the image.
         normalise: how the image was normalised, so that "views" can compress it.
@@ -114,7 +128,7 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normal
         # JPEG knows pictures, not volumes.
         jpeg = [RandRecompressd(prob=0.4, quality=(30, 90), normalise=normalise)] if spatial_dims == 2 else []
         return [*flips, *light, PlainTensors(), *jpeg]
-    turns: list[Transform] = [RandRotate90d(keys, prob=0.5, max_k=3)] if spatial_dims == 2 else []
+    turns: list[Transform] = [QuarterTurnsd(keys, prob=0.5, max_k=3)] if spatial_dims == 2 else []
     affine = RandAffined(
         keys,
         prob=0.6,

@@ -43,8 +43,10 @@ def recompressed(image: torch.Tensor, *, quality: int, normalise: str) -> torch.
     """A normalised image (C, H, W) as it comes back from a JPEG file of this quality; each channel a grey picture
     where there are not three."""
     low, high = (-1.0, 1.0) if normalise == "half" else (0.0, 1.0)
-    if normalise == "zscore":
-        low, high = float(image.min()), float(image.max())
+    least, most = float(image.min()), float(image.max())
+    # A slice of a volume holds values far outside the range of pictures: there its own range is compressed.
+    if normalise == "zscore" or least < low - (high - low) or most > high + (high - low):
+        low, high = least, most
     span = max(high - low, 1e-6)
     levels = ((image - low) / span).clamp(0, 1).mul(255).round().byte().cpu().numpy()
     planes = [levels.transpose(1, 2, 0)] if levels.shape[0] == 3 else list(levels)

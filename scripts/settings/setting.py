@@ -80,8 +80,10 @@ class Setting:
         return f"{self.comment} ({'; '.join(told)})" if told else self.comment
 
     def _shown_range(self) -> str:
-        words = " | ".join(self.words)
+        words = " | ".join(word for word in self.words if word)
         if self.kind is Kind.FLAG:
             return f"true | false | {words}" if words else ""
         bounds = self._range().strip() if self.kind in (Kind.WHOLE, Kind.NUMBER) else ""
+        if bounds.startswith("from") and self.least is not None and (self.most is not None or self.below is not None):
+            bounds = f"{self.least:g} to {'below ' if self.below is not None else ''}{self.below or self.most:g}"
         return ", or ".join(part for part in (words, bounds) if part)

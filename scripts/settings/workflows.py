@@ -23,6 +23,12 @@ _RESTORE = (
     " restore_learning_rate restore_patience restore_drift restore_augment seed"
 )
 _GONE = "tombstones key_dir"
+_INFER_COMMENTS = {
+    "dataset_dir": "Folder of images: PNG, JPEG, BMP, TIFF or NIfTI.",
+    "output_dir": "Folder that the answers go to.",
+    "model_dir": "Folder of the trained weights.",
+    "model_name": "File of the trained weights in model_dir.",
+}
 _INFER = "bundle_root dataset_dir output_dir model_dir model_name checkpoint"
 
 
@@ -34,11 +40,13 @@ class Workflow:
         headings: heading -> names of settings, in the order of the file.
         defaults: where they differ from those of the settings.
         reaches: workflows whose settings may be given too, because this one runs them.
+        comments: where they say something else than those of the settings.
     """
 
     headings: Mapping[str, str]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     reaches: tuple[str, ...] = ()
+    comments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,6 +156,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "how": "device threshold inference_batch",
         },
         defaults={"dataset_dir": "$@bundle_root + '/sample_data'", "output_dir": "$@bundle_root + '/eval/inference'"},
+        comments=_INFER_COMMENTS,
     ),
     "inference_classification": Workflow(
         {
@@ -161,6 +170,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "network_name": "densenet121",
             "out_channels": 2,
         },
+        comments=_INFER_COMMENTS,
     ),
 }
 

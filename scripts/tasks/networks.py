@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from scripts.errors import InputError
+
+if TYPE_CHECKING:
+    from scripts.data.source import DataSource
 
 
 def _unet_half(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
@@ -81,6 +86,113 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
 }
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What image sizes a network takes, in pixels along an axis.
+
+    Attributes:
+        multiple: of which each length must be one.
+        smallest: length that leaves a pixel on the coarsest level.
+        single: up to this length on every axis the coarsest level has one pixel, of which BatchNorm in training needs
+            at least two over the batch.
+    """
+
+    multiple: int = 1
+    smallest: int = 1
+    single: int = 0
+
+    def refuse(self, length: int) -> str:
+        """What is allowed, where `length` is not."""
+        if length % self.multiple:
+            return f"a multiple of {self.multiple}"
+        return f"at least {self.smallest}" if length < self.smallest else ""
+
+
+SIZES = {
+    "unet_half": Sizes(smallest=16, single=31),
+    "unet_small": Sizes(multiple=16, smallest=16, single=16),
+    "flexible_unet_resnet34": Sizes(multiple=32, smallest=32, single=32),
+    "densenet121": Sizes(smallest=29, single=60),
+    "resnet18": Sizes(single=16),
+    "resnet34": Sizes(single=16),
+}
+
+
+def check_fit(
+    *,
+    network_name: str,
+    spatial_dims: int,
+    in_channels: int,
+    out_channels: int,
+    image_size: int | Sequence[int],
+    batch_size: int | None = None,
+    source: DataSource | None = None,
+) -> None:
+    """Refuse settings that a network or the data cannot take, before anything is built or read.
+
+    Args:
+        batch_size: of training; None where nothing is trained.
+        source: whose channels, dimensions and classes are compared; None compares nothing with data.
+
+    Raises:
+        InputError: names the setting, its value and what is allowed.
+    """
+    _check_known(network_name)
+    sizes = SIZES[network_name]
+    for length in _lengths(image_size, spatial_dims):
+        if allowed := sizes.refuse(length):
+            raise InputError(f"image_size: {length} does not fit network_name {network_name}; allowed is {allowed}")
+    if source is not None:
+        _check_source(source, spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels)
+    if batch_size is not None:
+        least = least_batch(network_name=network_name, spatial_dims=spatial_dims, image_size=image_size)
+        if batch_size < least:
+            raise InputError(
+                f"batch_size: {batch_size} with image_size {image_size} leaves BatchNorm of {network_name} one value;"
+                f" allowed are {least} and more, or an image_size above {sizes.single}"
+            )
+
+
+def least_batch(*, network_name: str, spatial_dims: int, image_size: int | Sequence[int]) -> int:
+    """Images that a batch of training must hold: 2 where the coarsest level has a single pixel, else 1."""
+    _check_known(network_name)
+    return 2 if max(_lengths(image_size, spatial_dims)) <= SIZES[network_name].single else 1
+
+
+def _lengths(image_size: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
+    lengths: tuple[int, ...] = ()
+    if isinstance(image_size, int):
+        lengths = (image_size,) * spatial_dims
+    elif isinstance(image_size, Sequence) and not isinstance(image_size, str):
+        lengths = tuple(image_size)
+    if len(lengths) != spatial_dims or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
+        raise InputError(f"image_size: {image_size} is not one number of pixels, or {spatial_dims} of them")
+    return lengths
+
+
+def _check_source(source: DataSource, *, spatial_dims: int, in_channels: int, out_channels: int) -> None:
+    if source.spatial_dims != spatial_dims:
+        raise InputError(
+            f"spatial_dims: {spatial_dims}, but the images of data set '{source.name}' have {source.spatial_dims}"
+        )
+    if source.channels != in_channels:
+        raise InputError(f"in_channels: {in_channels}, but data set '{source.name}' is read with {source.channels}")
+    if source.task == "segmentation" and out_channels != 1:
+        raise InputError(f"out_channels: {out_channels}, but task segmentation has 1 (one logit per pixel)")
+    if source.task == "classification" and out_channels != len(source.classes):
+        shown = ", ".join(source.classes[:6]) + (", ..." if len(source.classes) > 6 else "")
+        raise InputError(
+            f"out_channels: {out_channels}, but data set '{source.name}' has {len(source.classes)} classes ({shown})"
+        )
+
+
+def _check_known(name: str) -> None:
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(str(name), NETWORKS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"network_name: '{name}' is not one of {', '.join(NETWORKS)}{hint}")
+
+
 def build_network(
     *, name: str, spatial_dims: int, in_channels: int, out_channels: int, seed: int | None = None
 ) -> nn.Module:
@@ -92,10 +204,7 @@ def build_network(
     Raises:
         InputError: unknown `name`.
     """
-    if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"network_name: '{name}' is not one of {', '.join(NETWORKS)}{hint}")
+    _check_known(name)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(int(seed))

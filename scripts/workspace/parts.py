@@ -75,11 +75,26 @@ class Parts:
         """First step of a workflow: the other processes are joined, and what cannot go on is refused."""
         if "device" in self.settings:
             self.processes.join()
+        if "image_size" in self.settings and self._network_block is None:
+            from scripts.tasks.networks import check_fit
+
+            source = self.source if "dataset_name" in self.settings else None
+            batch = self._get("batch_size", None) if self.workflow == "train" else None
+            check_fit(**self._some([*NETWORK, "image_size"]), batch_size=batch, source=source)
+        if self.workflow.startswith("inference"):
+            self._warn_of_other_settings()
 
     def end(self) -> None:
         """Last step of a workflow: the other processes are left."""
         if "device" in self.settings:
             self.processes.leave()
+
+    def _warn_of_other_settings(self) -> None:
+        """Say which settings of inference are not those that the weights were trained with."""
+        from scripts.cohort.provenance import unlike_training
+
+        for name, before, now in unlike_training(self.settings.checkpoint, self.settings):
+            print(f"warning: {name}: {now!r}, but {self.settings.checkpoint} was trained with {before!r}", flush=True)
 
     # -- data
 
@@ -89,7 +104,9 @@ class Parts:
         from scripts.data import build_source
 
         options = self._some(DATA)
-        return shared("source", options, lambda: build_source(options.pop("dataset_name"), **options))
+        about = dict(options)
+        options["channels"] = options.pop("in_channels")
+        return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
 
     @cached_property
     def cohort(self) -> Cohort:

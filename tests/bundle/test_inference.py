@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -120,3 +121,20 @@ def test_label_gets_class_probabilities(classification_bundle: Path) -> None:
     data = as_label_does(classification_bundle, classification_bundle / "sample_data" / "synthetic_01.png")
     assert type(data["image"]) is torch.Tensor
     assert data["pred"].array.shape == (3,) and abs(float(data["pred"].array.sum()) - 1) < 1e-5
+
+
+def test_label_gets_the_mask_of_a_slice_on_its_own_axes(repository_bundle: Path, tmp_path: Path) -> None:
+    grey = np.asarray(Image.open(repository_bundle / "sample_data" / "synthetic_01.png").convert("L"))[:, 4:]
+    affine = np.array([[0, -1.5, 0, 40], [0, 0, 2.5, -7], [-1, 0, 0, 3], [0, 0, 0, 1.0]])
+    nib.save(nib.Nifti1Image((grey / 255).astype(np.float32)[..., None], affine), tmp_path / "slice.nii.gz")
+    pred = as_label_does(repository_bundle, tmp_path / "slice.nii.gz")["pred"]
+    assert tuple(pred.shape) == (*grey.shape, 1) and pred.any()
+    assert np.allclose(pred.meta["original_affine"], affine)
+
+
+def test_classes_of_slices_are_written_too(classification_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    grey = np.zeros((40, 64, 1), np.float32)
+    nib.save(nib.Nifti1Image(np.repeat(grey[..., None], 3, 3), np.eye(4)), tmp_path / "in" / "slice.nii.gz")
+    infer(classification_bundle, tmp_path / "out", "infer", dataset_dir=str(tmp_path / "in"))
+    assert "slice.nii.gz" in (tmp_path / "out" / "predictions.csv").read_text()

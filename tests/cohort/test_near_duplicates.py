@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from scripts.cohort import near_duplicates, resolve, with_near_duplicates
-from scripts.cohort.near_duplicates import distances, fingerprint
+from scripts.cohort.near_duplicates import COSINE, HASH_BITS, distances, fingerprint
 from scripts.request import Request
 
 
@@ -70,3 +72,40 @@ def test_distances_are_those_of_the_definitions():
     assert distances(one, two[None])[0] == pytest.approx(1 - float(cosine), abs=1e-5)
     assert distances(one, one[None])[0] == pytest.approx(0, abs=1e-6)
     assert distances(one, fingerprint(smooth(0, 9, 9, 9) * 1000 - 5)[None])[0] == pytest.approx(0, abs=1e-5)
+
+
+def test_prints_are_those_of_the_perceptual_hash():
+    imagehash = pytest.importorskip("imagehash")
+    for seed in range(8):
+        grey = smooth(seed, 64, 64)[0].mul(255).round().byte().numpy()
+        theirs = imagehash.phash(Image.fromarray(grey)).hash.ravel()
+        assert (fingerprint(torch.from_numpy(grey)[None].float()) != theirs).sum() <= 2
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (16, 18, 20)])
+@pytest.mark.parametrize(("scale", "shift"), [(600, 100), (1e-4, 0), (1000, -1000), (-500, 20), (3e4, 0)])
+def test_the_range_of_the_values_does_not_count(shape, scale, shift):
+    scaled = [smooth(seed, *shape) * scale + shift for seed in range(6)]
+    limit = HASH_BITS if len(shape) == 2 else COSINE
+    prints = [fingerprint(image) for image in scaled]
+    noise = torch.randn(scaled[0].shape, generator=torch.Generator().manual_seed(0))
+    copy = fingerprint(scaled[0] + 0.002 * abs(scale) * noise)
+    assert distances(copy, prints[0][None])[0] <= limit
+    assert (distances(prints[0], np.stack(prints[1:])) > limit).all()
+
+
+def test_one_bright_pixel_does_not_make_all_alike():
+    images = [smooth(seed, 64, 64) * 500 for seed in range(6)]
+    for number, image in enumerate(images):
+        image[0, number, 2 * number] = 30_000
+    prints = [fingerprint(image) for image in images]
+    assert (distances(prints[0], np.stack(prints[1:])) > HASH_BITS).all()
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (9, 9, 9)])
+def test_images_of_one_value_are_like_their_own_value_alone(shape):
+    limit = HASH_BITS if len(shape) == 2 else COSINE
+    blank = fingerprint(torch.full((1, *shape), 0.25))
+    others = [torch.full((1, *shape), value) for value in (0.0, 0.26, 300.0)] + [smooth(0, *shape)]
+    assert distances(blank, fingerprint(torch.full((1, *shape), 0.25))[None])[0] == pytest.approx(0, abs=1e-6)
+    assert (distances(blank, np.stack([fingerprint(image) for image in others])) > limit).all()

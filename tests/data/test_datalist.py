@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.data import build_source
+from scripts.data import build_source, notices
 from scripts.data.transforms import preprocessing
-from scripts.errors import InputError
+from scripts.errors import InputError, user_error
 
 
 def entry(name="a", **other):
@@ -88,7 +88,7 @@ def test_an_int_label_is_a_class(build):
         ([entry(label=None)], "'label' is missing"),
         ([entry(label=True)], "neither a mask file nor a class number"),
         ([entry(label=0.5)], "neither a mask file nor a class number"),
-        ([entry(), entry()], "'images/a' occurs twice"),
+        ([entry(), entry()], r"list\[1\]: image .*a.png is the file of list\[0\] too"),
         ([entry(), entry("b", label=1)], "files in some entries and class numbers in others"),
         ([entry(), entry("none")], r"list\[1\]: no such file .*none.png"),
         ([entry(image="../data/images/a.png")], "leads out of"),
@@ -151,3 +151,104 @@ def test_volumes(build, folder, shape, dims, channels):
     (folder / "nifti" / "v.nii.gz").write_bytes(b"broken")
     with pytest.raises(InputError, match="v.nii.gz: not a readable NIfTI file"):
         build(listed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"patient_id": "01 "}, "begins or ends with a blank"),
+        ({"patient_id": "\u00a001"}, "begins or ends with a blank"),
+        ({"patient_id": ["01"]}, "neither text nor a whole number"),
+        ({"patient_id": True}, "neither text nor a whole number"),
+        ({"patient_id": 1.5}, "neither text nor a whole number"),
+        ({"patient_id": {"id": 1}}, "neither text nor a whole number"),
+        ({"patient_id": None}, "'patient_id' is missing"),
+        ({"patient_id": "0\u200b1"}, r"'0\\u200b1' holds an invisible character"),
+        ({"patient_id": "0\x1b[31m1"}, r"\\u001b.* holds an invisible character"),
+        ({"patient_id": "x" * 100_000}, "100000 characters"),
+        ({"lesion_id": " L1"}, "lesion_id ' L1' begins or ends"),
+        ({"study_id": False}, "study_id False is neither"),
+        ({"split": "tset"}, "split 'tset' is not one of train, validation, test"),
+        ({"split": 3}, "split '3' is not one of"),
+    ],
+)
+def test_ids_and_splits_that_cannot_be_meant(build, changed, words):
+    with pytest.raises(InputError, match=rf"list.json: list\[1\].*{words}") as caught:
+        build([entry("a", patient_id="07"), entry("b", **changed)])
+    assert len(str(caught.value)) < 600 and "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("p1", "P1"), ("Å1", "A\u030a1"), ("\ufb01n", "fin"), ("a  b", "a b"), ("p\uff11", "p1")]
+)
+def test_ids_that_could_be_taken_for_one_another(build, one, other):
+    with pytest.raises(
+        InputError, match="list.json: patient_id .* differ only in case, blanks or Unicode form"
+    ) as caught:
+        build([entry("a", patient_id=one), entry("b", patient_id=other)])
+    shown = [ascii(name).replace("  ", r"\x20\x20") for name in (one, other)]
+    assert shown[0] in str(caught.value) and shown[1] in str(caught.value)
+
+
+def test_one_file_in_two_entries(build, folder):
+    (folder / "images" / "link.png").symlink_to(folder / "images" / "a.png")
+    (folder / "images" / "hard.png").hardlink_to(folder / "images" / "a.png")
+    for name in ("link", "hard"):
+        with pytest.raises(InputError, match=rf"testing\[0\]: image .*{name}.png is the file of training\[0\] too"):
+            build({"training": [entry("a")], "testing": [entry("a", image=f"images/{name}.png", patient_id="02")]})
+    with pytest.raises(InputError, match="image and label are the same file"):
+        build([entry("a", label="images/a.png")])
+    shared = [entry("a"), entry("b", label="masks/a.png", patient_id="02")]
+    assert len(build(shared).records()) == 2  # a mask, such as an empty one, may serve several images
+
+
+def test_what_is_not_read_is_said_with_a_count(build, capsys):
+    notices._SAID.clear()
+    content = {
+        "training": [entry("a", fold=1, note="x", age="045Y"), entry("b", fold=2, age="unknown", patient_id="02")],
+        "val": [entry("c")],
+        "name": "our list",
+    }
+    records = build(content).records()
+    assert [record.get("age") for record in records] == [45.0, None]
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3 and all("list.json" in line for line in said)
+    assert "1 lists are not read: val" in said[0]
+    assert "2 entries have keys that are not read: fold (2), note" in said[1]
+    assert "1 ages are not understood and left out: unknown" in said[2]
+
+
+def test_a_section_and_a_split_that_contradict(build):
+    assert build({"testing": [entry("a", split="test")]}).records()[0]["split"] == "test"
+    assert "split" not in build([entry("a", split="train")]).records()[0]
+    with pytest.raises(InputError, match=r"validation\[0\]: split 'test' contradicts the list"):
+        build({"validation": [entry("a", split="test")]})
+    with pytest.raises(InputError, match="list.json: key 'patient_id' stands twice in one object"):
+        build('[{"image": "images/a.png", "label": "masks/a.png", "patient_id": "1", "patient_id": "2"}]')
+
+
+def test_the_setting_decides_the_channels(build, folder, picture):
+    picture(folder / "images" / "a.png", mode="L")
+    items = {}
+    for channels in (None, 1, 3):
+        source = build([entry("a"), entry("b", patient_id="02")], channels=channels)
+        items[channels] = [preprocessing(source)(record)["image"] for record in source.records()]
+    assert [len(image) for image in items[None]] == [1, 1]  # left open, the first image decides
+    assert [len(image) for image in items[1]] == [1, 1] and [len(image) for image in items[3]] == [3, 3]
+    assert (items[3][0] == items[3][0][:1]).all() and not (items[3][1] == items[3][1][:1]).all()
+    with pytest.raises(InputError, match="in_channels: 2 does not fit pictures"):
+        build([entry("a")], channels=2)
+
+
+def test_a_volume_of_other_channels_or_dimensions_is_refused_by_name(build, folder):
+    save(folder / "nifti" / "v.nii.gz", (6, 5, 4))
+    save(folder / "nifti" / "m.nii.gz", (6, 5, 4), mask=True)
+    listed = [{"image": "nifti/v.nii.gz", "label": "nifti/m.nii.gz", "patient_id": "p"}]
+    for options, words in (
+        ({"channels": 2}, "1 channels where in_channels is 2"),
+        ({"spatial_dims": 2}, "spatial_dims 3"),
+    ):
+        source = build(listed, **options)
+        with pytest.raises(RuntimeError) as caught:
+            preprocessing(source)(source.records()[0])
+        assert "v.nii.gz" in str(user_error(caught.value)) and words in str(user_error(caught.value))

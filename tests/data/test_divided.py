@@ -13,6 +13,7 @@ from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.data.divided import WHOLE, Part, own_part, part_of
 from scripts.data.joint import JointLoader, SingleLoader
 from scripts.data.transforms import augmentation
+from scripts.errors import InputError
 
 IMAGES = 7
 
@@ -100,3 +101,34 @@ def test_loaders_of_evaluation_are_whole_in_every_process(process) -> None:
 def test_drop_last(drop_last: bool, sizes: list[int]) -> None:
     loader = EpochLoader(dataset(), batch_size=3, drop_last=drop_last, divided=True)
     assert [len(batch["image"]) for batch in loader] == sizes and len(loader) == len(sizes)
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(3, [3, 4]), (2, [2, 2, 3]), (7, [7]), (8, [7]), (4, [4, 3])])
+def test_a_last_batch_that_is_too_small_joins_the_one_before(batch_size: int, sizes: list[int]) -> None:
+    loader = EpochLoader(dataset(), batch_size=batch_size, seed=1, shuffle=True, divided=True, least=2)
+    found = [batch["image_id"] for batch in loader]
+    assert [len(batch) for batch in found] == sizes and len(loader) == len(sizes)
+    plain = EpochLoader(dataset(), batch_size=batch_size, seed=1, shuffle=True, divided=True)
+    assert sum(found, []) == sum((batch["image_id"] for batch in plain), [])
+
+
+@pytest.mark.parametrize("epoch", range(6))
+def test_a_retrained_twin_keeps_the_batches_of_its_original(epoch: int) -> None:
+    def batches(without: tuple[int, ...]) -> list[list[str]]:
+        loader = EpochLoader(dataset(), batch_size=2, seed=1, shuffle=True, divided=True, without=without, least=2)
+        loader.set_epoch(epoch)
+        return [batch["image_id"] for batch in loader]
+
+    whole, twin = batches(()), batches((0, 3))
+    assert len(whole) == len(twin)
+    for batch, own in zip(whole, twin, strict=True):
+        kept = [image for image in batch if image not in ("i0", "i3")]
+        assert own[: len(kept)] == kept and len(own) >= 2 and len(set(own)) == len(own)
+        assert not {"i0", "i3"} & set(own)
+
+
+def test_too_few_images_for_one_batch_are_refused() -> None:
+    with pytest.raises(InputError, match="batch_size: 1 where the network needs 2 images per batch"):
+        EpochLoader(dataset(), batch_size=1, least=2)
+    with pytest.raises(InputError, match="training set: 1 images where the network needs 2"):
+        EpochLoader(dataset(), batch_size=4, least=2, without=range(IMAGES - 1))

@@ -130,6 +130,70 @@ def test_metadata_that_cannot_be_read(layout):
         build_source("isic", dataset_dir=folder)
 
 
+TABLES = {
+    "suffix": "image_id,lesion_id\nISIC_0000000.jpg,IL_1\nISIC_0000001.JPG,IL_1\nISIC_0000002.jpg,IL_2\n",
+    "case": "image_id,lesion_id\nisic_0000000,IL_1\nIsic_0000001,IL_1\nISIC_0000002,IL_2\n",
+    "semicolon": "image_id;lesion_id\nISIC_0000000;IL_1\nISIC_0000001;IL_1\nISIC_0000002;IL_2\n",
+    "tab": "Image_ID\tLesion_ID\nISIC_0000000\tIL_1\nISIC_0000001\tIL_1\nISIC_0000002\tIL_2\n",
+    "folder": "image_id,lesion_id\ndata/ISIC_0000000.jpg,IL_1\ndata\\ISIC_0000001.jpg,IL_1\nISIC_0000002,IL_2\n",
+}
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_ids_of_a_table_are_matched_however_they_are_written(layout, form):
+    folder = layout("2018", parts=("Training",))
+    (folder / "labels.csv").write_text(TABLES[form])
+    source = build_source("isic", dataset_dir=folder)
+    assert source.unit == "lesion"
+    assert [record["patient_id"] for record in source.records()] == ["IL_1", "IL_1", "IL_2"]
+
+
+def test_a_table_none_of_whose_ids_match_is_refused(layout, capsys):
+    folder = layout("2018", parts=("Training",))
+    rows = "image_id,lesion_id\nIMG_1,IL_1\nIMG_2,IL_1\n"
+    (folder / "labels.csv").write_text(rows)
+    with pytest.raises(
+        InputError, match="labels.csv: none of its 2 rows names an image of the data set, such as 'IMG_1'"
+    ):
+        build_source("isic", dataset_dir=folder)
+    (folder / "labels.csv").rename(folder / "ISIC2018_Test_metadata.csv")
+    assert build_source("isic", dataset_dir=folder).unit == "image"
+    assert "ISIC2018_Test_metadata.csv: names images of another part" in capsys.readouterr().out
+
+
+def test_a_table_that_matches_in_part_is_said(layout, capsys):
+    folder = layout("2018", parts=("Training",))
+    (folder / "labels.csv").write_text(
+        "image_id,lesion_id,age\nISIC_0000000,IL_1,045Y\nIMG_2,IL_1,30\nISIC_0000001,IL_2,x\n"
+    )
+    records = build_source("isic", dataset_dir=folder).records()
+    assert [record.get("age") for record in records] == ["45.0", None, None]
+    said = capsys.readouterr().out
+    assert "labels.csv: 2 of 3 images are named; 1 are not, 1 names have no image" in said
+    assert "1 ages are not understood and left out: x" in said
+
+
+def test_tables_that_contradict(layout):
+    folder = layout("2018", parts=("Training",))
+    (folder / "a.csv").write_text("image_id,lesion_id\nISIC_0000000,IL_1\n")
+    (folder / "b.csv").write_text("image_id,lesion_id\nISIC_0000000.jpg,IL_2\n")
+    with pytest.raises(InputError, match="b.csv: image 'ISIC_0000000' has two values of lesion_id: 'IL_1' and 'IL_2'"):
+        build_source("isic", dataset_dir=folder)
+    (folder / "b.csv").write_text("image_id,lesion_id,Lesion_ID\nISIC_0000000,IL_1,IL_1\n")
+    with pytest.raises(InputError, match="b.csv: column 'lesion_id' occurs twice"):
+        build_source("isic", dataset_dir=folder)
+    (folder / "b.csv").write_text("image_id,lesion_id\nISIC_0000001,il_1\n")
+    with pytest.raises(InputError, match="_id 'IL_1' and 'il_1' differ only in case"):
+        build_source("isic", dataset_dir=folder)
+
+
+def test_hidden_companions_of_images_are_passed_over(layout, capsys):
+    folder = layout("2018", parts=("Training",))
+    (folder / "ISIC2018_Task1-2_Training_Input" / "._ISIC_0000000.jpg").write_bytes(b"\x00\x05\x16\x07")
+    assert len(build_source("isic", dataset_dir=folder).records()) == 3
+    assert "1 hidden files or folders are passed over: ._ISIC_0000000.jpg" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("name", "count", "unit"), [("ISIC2018_256", 2594, "lesion"), ("ISIC2017", 380, "image")])
 def test_the_real_data_sets(data_root, name, count, unit):
     source = build_source("isic", dataset_dir=data_root(name))

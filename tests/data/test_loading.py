@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask, picture_channels
+from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask
+from scripts.data.pictures import picture_channels
 from scripts.errors import InputError
 
 WIDTH, HEIGHT = 12, 8
@@ -134,12 +135,12 @@ def test_volumes_that_do_not_fit(tmp_path):
     path = save_volume(tmp_path / "v.nii", np.ones((5, 6, 7)))
     with pytest.raises(InputError, match="2 spatial dimensions"):
         LoadVolume(spatial_dims=2)({"image": path})
-    with pytest.raises(InputError, match="1 channels where the other images have 2"):
+    with pytest.raises(InputError, match="1 channels where in_channels is 2"):
         LoadVolume(channels=2)({"image": path})
     with pytest.raises(InputError, match="not finite"):
         LoadVolume()({"image": save_volume(tmp_path / "n.nii", np.full((2, 2, 2), np.nan))})
     (tmp_path / "v.nii").write_bytes(b"short")
-    with pytest.raises(InputError, match="v.nii: not a readable image"):
+    with pytest.raises(InputError, match="v.nii: not a readable NIfTI file"):
         LoadVolume()({"image": path})
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.transforms import Compose, EnsureChannelFirstd, Invertd
 from PIL import Image
 
-from scripts.data.loading import LoadPicture
+from scripts.data.loading import LoadPicture, LoadVolume
 from scripts.data.picture_input import (
     NetworkGridd,
     NoMetadatad,
@@ -19,7 +20,7 @@ from scripts.data.picture_input import (
     images_in,
 )
 from scripts.data.transforms import normalisation
-from scripts.errors import InputError
+from scripts.errors import InputError, user_error
 
 ROWS, COLUMNS, SIZE = 75, 95, 32
 
@@ -38,6 +39,7 @@ def steps(*, channels: int, spatial_dims: int = 2) -> Compose:
 
 def picture(path: Path, mode: str) -> Path:
     levels = np.random.default_rng(3).integers(0, 256, (ROWS, COLUMNS, 4), dtype=np.uint8)
+    levels[..., 3] = 255
     if mode == "P":
         Image.fromarray(levels[..., :3]).quantize(32).save(path)
     elif mode == "I;16":
@@ -47,12 +49,12 @@ def picture(path: Path, mode: str) -> Path:
     return path
 
 
-MODES = ["L", "RGB", "RGBA", "P", "LA"]
+MODES = ["L", "RGB", "RGBA", "P", "LA", "I;16", "1", "CMYK"]
 
 
-@pytest.mark.parametrize(("mode", "channels"), [*((mode, n) for mode in MODES for n in (1, 3)), ("I;16", 1)])
+@pytest.mark.parametrize(("mode", "channels"), [(mode, n) for mode in MODES for n in (1, 3)])
 def test_network_sees_what_training_showed(tmp_path: Path, mode: str, channels: int) -> None:
-    path = picture(tmp_path / "odd.png", mode)
+    path = picture(tmp_path / ("odd.tif" if mode == "CMYK" else "odd.png"), mode)
     plain = LoadPicture("image", channels=channels)({"image": str(path)})["image"]
     expected = torch.nn.functional.interpolate(plain[None], (SIZE, SIZE), mode="area")[0] * 2 - 1
     seen = steps(channels=channels)({"image": str(path)})["image"]
@@ -125,3 +127,59 @@ def test_no_metadata_leaves_plain_tensors(tmp_path: Path) -> None:
     plain = NoMetadatad("image")(record)
     assert type(plain["image"]) is torch.Tensor
     assert "image_meta_dict" not in plain
+
+
+def seen(pixels: np.ndarray, *, channels: int, channel_dim: float = float("nan")) -> torch.Tensor:
+    """What the network sees of pixels that a client sends in place of a file."""
+    record = {"image": MetaTensor(torch.from_numpy(pixels), meta={"original_channel_dim": channel_dim})}
+    return Compose([EnsureChannelFirstd("image"), PictureLevelsd("image", channels=channels)])(record)["image"]
+
+
+def test_pixels_in_place_of_a_file_are_scaled_by_their_type() -> None:
+    levels = np.random.default_rng(0).integers(0, 200, (6, 5), dtype=np.uint8)
+    expected = torch.from_numpy(levels / 255)[None].float()
+    for pixels in (levels, levels.astype(np.uint16) * 257, (levels / 255).astype(np.float32)):
+        assert torch.allclose(seen(pixels, channels=1).as_tensor(), expected, atol=1e-6)
+    assert torch.allclose(seen(levels, channels=3).as_tensor(), expected.expand(3, -1, -1), atol=1e-6)
+    colours = np.stack([levels] * 3, -1)
+    assert torch.allclose(seen(colours, channels=1, channel_dim=-1).as_tensor(), expected, atol=1e-6)
+    for pixels in (levels.astype(np.float32), levels.astype(np.float32) * np.nan):
+        with pytest.raises(RuntimeError) as caught:
+            seen(pixels, channels=1)
+        assert "range is not known" in str(user_error(caught.value))
+
+
+def test_a_refusal_is_not_answered_by_another_reader(tmp_path: Path) -> None:
+    levels = np.zeros((ROWS, COLUMNS), np.uint8)
+    Image.fromarray(levels).save(tmp_path / "pages.tif", save_all=True, append_images=[Image.fromarray(levels)])
+    with pytest.raises(InputError, match="pages.tif: holds 2 pages"):
+        ReadImaged("image", channels=1)({"image": str(tmp_path / "pages.tif")})
+
+
+@pytest.mark.parametrize(
+    "affine", [np.eye(4), np.diag([-1.0, -2, 3, 1]), [[0, 0, 2, 0], [-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]]
+)
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_a_volume_is_read_as_in_training_and_answered_as_it_is_stored(
+    tmp_path: Path, affine, spatial_dims: int
+) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    shape = (11, 13, 9 if spatial_dims == 3 else 1)
+    values = np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(values, np.asarray(affine, float)), tmp_path / "v.nii.gz")
+    plain = LoadVolume(spatial_dims=spatial_dims)({"image": str(tmp_path / "v.nii.gz")})["image"]
+    size = tuple(plain.shape[1:])
+    forward = Compose(
+        [
+            ReadImaged("image", channels=1),
+            EnsureChannelFirstd("image"),
+            PictureLevelsd("image", channels=1),
+            NetworkGridd("image", image_size=size, spatial_dims=spatial_dims),
+        ]
+    )
+    record = forward({"image": str(tmp_path / "v.nii.gz")})
+    assert torch.allclose(record["image"].as_tensor(), plain, atol=1e-6)
+    record["pred"] = record["image"].clone()
+    back = Invertd("pred", transform=forward, orig_keys="image", nearest_interp=False)(record)["pred"]
+    assert back.shape == (1, *shape) and np.allclose(back[0].numpy(), values, atol=1e-6)
+    assert np.allclose(back.meta["original_affine"], affine)

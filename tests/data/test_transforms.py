@@ -9,7 +9,7 @@ import torch
 from monai.transforms import Compose
 
 from scripts.data import build_source
-from scripts.data.transforms import AUGMENTATIONS, augmentation, preprocessing
+from scripts.data.transforms import AUGMENTATIONS, QuarterTurnsd, augmentation, preprocessing
 from scripts.errors import InputError
 
 
@@ -109,3 +109,29 @@ def test_augmentation_is_cheap():
 def test_unknown_names():
     with pytest.raises(InputError, match="'fundu' is unknown; nearest: 'fundus'"):
         augmentation("fundu")
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("shape", [(32, 48), (48, 32)])
+def test_oblong_images_keep_their_shape(name, shape):
+    label = torch.zeros(1, *shape)
+    label[:, :8, :20] = 1
+    item = {"image": label.repeat(3, 1, 1) * 2 - 1, "label": label}
+    random = Compose(augmentation(name))
+    for seed in range(20):
+        random.set_random_state(seed=seed)
+        made = random(dict(item))
+        assert made["image"].shape == (3, *shape) and made["label"].shape == (1, *shape)
+
+
+def test_quarter_turns_of_square_images_and_half_turns_of_oblong_ones():
+    turn = QuarterTurnsd(("image", "label"), prob=1.0, max_k=3)
+    for shape, allowed in (((4, 4), {1, 2, 3}), ((4, 6), {2})):
+        image = torch.arange(float(shape[0] * shape[1])).reshape(1, *shape)
+        seen = set()
+        for seed in range(20):
+            turn.set_random_state(seed=seed)
+            made = turn({"image": image, "label": image})
+            assert torch.equal(torch.as_tensor(made["image"]), torch.as_tensor(made["label"]))
+            seen |= {k for k in (1, 2, 3) if torch.equal(torch.as_tensor(made["image"]), image.rot90(k, (1, 2)))}
+        assert seen == allowed

@@ -68,3 +68,10 @@ def test_random_recompression_happens_as_often_as_said():
     image = sample()["image"]
     changed = sum(not torch.equal(step({"image": image})["image"], image) for _ in range(400))
     assert 60 <= changed <= 140
+
+
+@pytest.mark.parametrize("normalise", ["half", "none"])
+def test_recompression_does_not_saturate_the_values_of_a_slice(normalise):
+    image = torch.linspace(100, 700, 64).repeat(1, 64, 1)
+    made = recompressed(image, quality=90, normalise=normalise)
+    assert (made - image).abs().mean() < 0.03 * 600

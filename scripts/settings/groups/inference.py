@@ -5,8 +5,8 @@ from scripts.settings.setting import Kind, Setting
 SETTINGS = (
     Setting(name="checkpoint", kind=Kind.TEXT, default="$@model_dir + '/' + @model_name", moves=False,
             comment="File of the weights, such as release/student.pt of a run."),
-    Setting(name="output_ext", kind=Kind.TEXT, default="auto", words=("auto", ".png", ".nii.gz"), moves=False,
-            comment="Type of a mask: that of its image, or one type for all."),
+    Setting(name="output_ext", kind=Kind.TEXT, default="", words=(".png", ".nii.gz", ".nii", ""), moves=False,
+            comment="Type of a mask. Empty: .png for pictures, .nii.gz for volumes."),
     Setting(name="output_postfix", kind=Kind.TEXT, default="mask", moves=False,
             comment="A mask is called by its image's name, an underscore and this."),
     Setting(name="output_file", kind=Kind.TEXT, default="predictions.csv", moves=False, comment="Name of the table."),

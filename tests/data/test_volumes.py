@@ -1,0 +1,141 @@
+"""A NIfTI file is read by its header: axes turned, grids compared, values checked, or refused by its name."""
+
+from __future__ import annotations
+
+import itertools
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nibabel.orientations import apply_orientation, inv_ornt_aff
+
+from scripts.data.loading import LoadMask, LoadPicture, LoadVolume
+from scripts.data.volumes import orientation, read_volume, turned_back, upright
+from scripts.errors import InputError
+
+SHAPE = (5, 6, 7)
+AFFINE = np.array([[0.9, 0.05, 0, 10], [-0.04, 1.1, 0, -3], [0, 0, 2.0, 7], [0, 0, 0, 1]])
+TURNS = [
+    np.array([[axis, flip] for axis, flip in zip(order, flips, strict=True)])
+    for order in itertools.permutations(range(3))
+    for flips in ((1, 1, 1), (-1, 1, -1), (-1, -1, -1))
+]
+
+
+def saved(path, values, affine=AFFINE) -> str:
+    nib.save(nib.Nifti1Image(values, affine), path)
+    return str(path)
+
+
+def turned(values, affine, turn):
+    """The same voxels stored with other axes, and a header that says so."""
+    return np.ascontiguousarray(apply_orientation(values, turn)), affine @ inv_ornt_aff(turn, values.shape)
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+
+
+@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: str(turn.ravel().tolist()))
+def test_files_of_one_position_look_alike_however_they_are_stored(tmp_path, values, turn) -> None:
+    path = saved(tmp_path / "v.nii.gz", *turned(values, AFFINE, turn))
+    found = upright(read_volume(path))
+    assert np.array_equal(found.values[0], values) and np.allclose(found.affine, AFFINE, atol=1e-5)
+    stored = read_volume(path)
+    back = turned_back(found.values, orientation(stored.affine, path=path))
+    assert np.array_equal(back, stored.values)
+
+
+@pytest.mark.parametrize("turn", TURNS[::4], ids=lambda turn: str(turn.ravel().tolist()))
+def test_a_mask_stored_with_other_axes_lies_on_its_image(tmp_path, values, turn) -> None:
+    mask = (values > 0).astype(np.uint8)
+    record = {
+        "image": saved(tmp_path / "v.nii", values),
+        "label": saved(tmp_path / "m.nii", *turned(mask, AFFINE, turn)),
+    }
+    item = LoadMask(spatial_dims=3)(LoadVolume()(record))
+    assert np.array_equal(item["label"][0] > 0, item["image"][0] > 0)
+    assert "image_geometry" not in item
+
+
+def test_a_slice_and_its_mask_turned_by_the_header(tmp_path, values) -> None:
+    flat, mask = values[..., :1], (values[..., :1] > 0).astype(np.uint8)
+    turn = np.array([[0, -1], [1, -1], [2, 1]])
+    record = {
+        "image": saved(tmp_path / "v.nii", flat),
+        "label": saved(tmp_path / "m.nii", *turned(mask, AFFINE, turn)),
+    }
+    item = LoadMask(spatial_dims=2)(LoadVolume(spatial_dims=2)(record))
+    assert item["image"].shape == (1, 5, 6) and np.array_equal(item["label"] > 0, item["image"] > 0)
+
+
+@pytest.mark.parametrize("change", ["shifted", "scaled", "cropped"])
+def test_a_mask_on_another_grid_is_refused(tmp_path, values, change) -> None:
+    affine, mask = AFFINE.copy(), (values > 0).astype(np.uint8)
+    if change == "shifted":
+        affine[0, 3] += 0.5
+    elif change == "scaled":
+        affine[2, 2] *= 1.2
+    else:
+        mask = mask[1:]
+    record = {"image": saved(tmp_path / "v.nii", values), "label": saved(tmp_path / "m.nii", mask, affine)}
+    with pytest.raises(InputError, match="m.nii.*v.nii"):
+        LoadMask(spatial_dims=3)(LoadVolume()(record))
+
+
+def test_rounding_of_headers_is_no_other_grid(tmp_path, values) -> None:
+    record = {
+        "image": saved(tmp_path / "v.nii", values),
+        "label": saved(tmp_path / "m.nii", (values > 0).astype(np.uint8), AFFINE + 1e-4 * np.eye(4)),
+    }
+    assert LoadMask(spatial_dims=3)(LoadVolume()(record))["label"].shape == (1, *SHAPE)
+
+
+def test_pictures_and_volumes_are_not_paired(tmp_path, values, picture, mask) -> None:
+    volume = saved(tmp_path / "v.nii", values[..., :1])
+    with pytest.raises(InputError, match="m.png: image and mask must both be pictures or both be NIfTI"):
+        LoadMask()(LoadVolume(spatial_dims=2)({"image": volume, "label": str(mask(tmp_path / "m.png"))}))
+    with pytest.raises(InputError, match="v.nii: image and mask must both"):
+        LoadMask()(LoadPicture()({"image": str(picture(tmp_path / "a.png")), "label": volume}))
+    with pytest.raises(InputError, match="v.nii: is a NIfTI file, where a picture is asked for"):
+        LoadPicture()({"image": volume})
+
+
+COLOURS = np.zeros(SHAPE, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (COLOURS, "holds colours"),
+        (np.ones(SHAPE, np.complex64), "type complex64"),
+        (np.full(SHAPE, np.nan, np.float32), "not finite"),
+        (np.full(SHAPE, np.inf, np.float32), "not finite"),
+        (np.full(SHAPE, 1e300), "not finite"),
+        (np.ones((2, 2, 2, 2, 2), np.float32), "shape"),
+    ],
+)
+def test_values_that_are_not_understood_are_refused(tmp_path, content, words) -> None:
+    with pytest.raises(InputError, match=f"odd.nii: .*{words}"):
+        read_volume(saved(tmp_path / "odd.nii", content))
+
+
+def test_headers_that_describe_no_space_are_refused(tmp_path, values) -> None:
+    flat = np.diag([1.0, 1.0, 0.0, 1.0])
+    image = nib.Nifti1Image(values, None)
+    image.header.set_sform(flat, code=1)
+    nib.save(image, tmp_path / "odd.nii")
+    with pytest.raises(InputError, match="odd.nii: the affine of its header"):
+        upright(read_volume(tmp_path / "odd.nii"))
+
+
+def test_channels_stand_on_the_fourth_axis_or_the_fifth(tmp_path, values) -> None:
+    stacked = np.stack([values, -values], -1)
+    for content in (stacked, stacked[:, :, :, None]):
+        found = read_volume(saved(tmp_path / "c.nii", content), channels=2)
+        assert np.array_equal(found.values, np.stack([values, -values]))
+    with pytest.raises(InputError, match="c.nii: 2 channels where in_channels is 1"):
+        read_volume(tmp_path / "c.nii", channels=1)
+    with pytest.raises(InputError, match=r"v.nii: shape \(5, 6, 7\) where 2 spatial dimensions"):
+        LoadVolume(spatial_dims=2)({"image": saved(tmp_path / "v.nii", values)})
