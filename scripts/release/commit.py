@@ -24,6 +24,7 @@ from scripts.release.gate import (
     check_request,
     outcome_allowed,
     reason_of,
+    refuse_ids,
     require_outside,
     same_as_given,
     verdict_of,
@@ -101,6 +102,8 @@ class Commit:
         check_hospital_files(anchor=self.anchor, tombstones=self.tombstones, keys=self.keys)
         plan = self._resumed(state["commit"]) if "commit" in state else self._plan(state)
         ledger, entries = self._ledger()
+        if entries and "commit" not in state:
+            raise Refused(f"{ledger.path}: is there already, but {self.folder.state_file} knows of no commit; {AGAIN}")
         self.folder.note(commit={**plan, "signature": self.keys.sign(canonical(plan))})
         destroyed, left = self.destruction.run()
         if not entries or entries[-1]["kind"] != CLOSED:
@@ -174,6 +177,7 @@ class Commit:
         with reading(self.folder.resolution, remedy=AGAIN):
             data_hash = self.keys.hide("data", canonical(dict(resolution["images"])).decode())
         self.destruction.refuse_foreign(ids=request["ids"])
+        refuse_ids(self.reason, request["ids"])
         models = {"before": _digest(self.teacher), "after": _digest(self.folder.student)}
         outcome, verdict_hash = self._outcome(state, models=models, reason=self.reason)
         return {
