@@ -33,7 +33,7 @@ _MENDABLE = (
     errno.ESTALE,
 )
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "unable to allocate")
-_GOES_ON = "what was finished is kept, and the same command again goes on where this one stopped"
+_GOES_ON = "what was finished is kept; the same command again goes on from there"
 
 
 class InputError(ValueError):

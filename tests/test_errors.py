@@ -90,7 +90,7 @@ def test_front_end_prints_one_line(repository: Path, statement: str, code: int, 
     assert (done.returncode, done.stderr, done.stdout) == (code, line, "")
 
 
-GOES_ON = "what was finished is kept, and the same command again goes on where this one stopped"
+GOES_ON = "what was finished is kept; the same command again goes on from there"
 WRAPPED = "try:\n  raise {}\nexcept BaseException as e:\n  raise RuntimeError('above') from e"
 
 
@@ -124,7 +124,7 @@ def test_a_signal_ends_with_a_line_and_cleans_up(repository: Path, tmp_path: Pat
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(number)
     _, shown = process.communicate(timeout=30)
-    assert process.returncode == code and shown.count("\n") == 1 and "goes on where this one stopped" in shown
+    assert process.returncode == code and shown.count("\n") == 1 and GOES_ON in shown
     assert not list(tmp_path.iterdir())
 
 

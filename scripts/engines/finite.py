@@ -7,8 +7,11 @@ import torch
 from scripts.errors import InputError
 
 
-def require_finite(loss: torch.Tensor, *, step: int) -> torch.Tensor:
+def require_finite(loss: torch.Tensor, *, step: int, setting: str = "learning_rate") -> torch.Tensor:
     """The loss itself.
+
+    Args:
+        setting: name of the learning rate in the configs.
 
     Raises:
         InputError: it is NaN or infinite.
@@ -16,6 +19,6 @@ def require_finite(loss: torch.Tensor, *, step: int) -> torch.Tensor:
     if not bool(torch.isfinite(loss)):
         raise InputError(
             f"loss is {float(loss.detach())} at step {step}: nothing was written; allowed are finite losses"
-            " (lower the learning rate, check the labels, or set amp: false)"
+            f" (lower {setting}, check the labels, or set amp: false)"
         )
     return loss

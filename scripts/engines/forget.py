@@ -95,7 +95,7 @@ class ForgetTrainer(Trainer):
                 self._observe(name, part, z, z_t)
             output[f"{name}_loss"] = loss.detach()
         shown = {name: processes.summed(value) for name, value in {"loss": total.detach(), **output}.items()}
-        require_finite(shown["loss"], step=engine.state.iteration)
+        require_finite(shown["loss"], step=engine.state.iteration, setting="forget_learning_rate")
         if total.requires_grad:
             total.backward()
             processes.sum_gradients(self.student.trainable())

@@ -53,7 +53,9 @@ class RestoreTrainer(Trainer):
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss_function(self.forward.student(batch), batch["label"])
         loss = part_of(batch).share * loss
-        shown = require_finite(processes.summed(loss.detach()), step=engine.state.iteration)
+        shown = require_finite(
+            processes.summed(loss.detach()), step=engine.state.iteration, setting="restore_learning_rate"
+        )
         loss.backward()
         processes.sum_gradients(self.student.head_parameters())
         self.optimizer.step()

@@ -53,7 +53,7 @@ def build_retain_objective(name: str, task: str, **settings: Any) -> RetainObjec
 
 def _build(known: dict[str, type[Kind]], what: str, name: str, task: str, settings: dict[str, Any]) -> Kind:
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"{what} {name!r} is unknown; {hint}allowed are {', '.join(sorted(known))}")
     declared = inspect.signature(known[name].__init__).parameters

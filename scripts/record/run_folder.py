@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from contextlib import suppress
@@ -12,7 +13,7 @@ from scripts import processes
 from scripts.errors import InputError, Refused
 from scripts.files import read_json, watch, write_json
 from scripts.record.journal import PARTS, WRITTEN, Journal
-from scripts.record.lock import LOCK, lock_folder
+from scripts.record.lock import LOCK, lock_folder, unlock_folder
 
 ENDED = ("reverted", "committed")
 AGAIN = "run forget again, in another output_dir"
@@ -99,6 +100,13 @@ class RunFolder:
         if not self.journal.used and self._journal_size() != self._seen:
             raise Refused(f"output_dir: another command was at work in {self.root} meanwhile; run this one again")
         self.journal.mend()
+
+    def end(self) -> None:
+        """Close the log and give the folder back, where a process goes on after its command: a notebook, a pool."""
+        log, self._begun = self._log, False
+        self.stop_log()
+        self._log = log
+        unlock_folder(self.private)
 
     def stop_log(self) -> None:
         """Close the log and keep none from now on."""
@@ -238,7 +246,8 @@ def _check_usable(folder: Path, root: Path) -> None:
         if not there.is_dir():
             raise InputError(f"output_dir: {there} is a file; a folder is needed")
         if not os.access(there, os.W_OK | os.X_OK):
-            raise InputError(f"output_dir: {root} cannot be written to (Permission denied: {there})")
+            read_only = os.statvfs(there).f_flag & os.ST_RDONLY
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS if read_only else errno.EACCES))
     except OSError as error:
         raise InputError(f"output_dir: {root} cannot be written to ({error.strerror})") from error
     except ValueError as error:

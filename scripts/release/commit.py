@@ -27,6 +27,7 @@ from scripts.release.gate import (
     check_request,
     outcome_allowed,
     reason_of,
+    refuse_ids,
     require_outside,
     same_as_given,
     verdict_of,
@@ -108,6 +109,8 @@ class Commit:
         check_hospital_files(anchor=self.anchor, tombstones=self.tombstones, keys=self.all_keys)
         plan = self._resumed(state["commit"]) if "commit" in state else self._plan(state)
         ledger, entries = self._ledger()
+        if entries and "commit" not in state:
+            raise Refused(f"{ledger.path}: is there already, but {self.folder.state_file} knows of no commit; {AGAIN}")
         self.folder.note(commit={**plan, "signature": self.keys.sign(canonical(plan))})
         destroyed, left = self.destruction.run()
         if not entries or entries[-1]["kind"] != CLOSED:
@@ -185,6 +188,7 @@ class Commit:
         if problems := release_problems(self.folder.release):
             raise Refused(f"{self.folder.release}: {problems[0]}; only regular files are released, remove it")
         require_sound_report(self.folder)
+        refuse_ids(self.reason, request["ids"])
         models = {"before": _digest(self.teacher), "after": _digest(self.folder.student)}
         outcome, verdict_hash = self._outcome(state, models=models, reason=self.reason)
         return {

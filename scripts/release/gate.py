@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from scripts.errors import InputError, Refused
 from scripts.files import read_json, reading
@@ -32,6 +36,16 @@ def reason_of(value: object) -> str:
         return ""
     text = visible(" ".join(value.split()))
     return text if any(sign.isalpha() for sign in value) and text.casefold() not in NO_REASON else ""
+
+
+def refuse_ids(reason: str, ids: Iterable[str]) -> None:
+    """Refuse a reason in which an id of the request stands as a word: the certificate is given away.
+
+    Raises:
+        Refused: without the id.
+    """
+    if any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", reason, re.IGNORECASE) for one in ids):
+        raise Refused("override_reason: holds an id of the request, and stands in the certificate; say it without")
 
 
 def require_outside(folder: RunFolder, **places: str | Path) -> None:
@@ -68,11 +82,21 @@ def check_hospital_files(*, anchor: str, tombstones: str, keys: Sequence[Hospita
             _check_writable(Path(name), setting)
     if anchor and Path(anchor).exists():
         _check_anchor(Path(anchor))
+    _check_model_key(keys.model_key)
     if tombstones:
         try:
             Tombstones(tombstones, keys=keys)
         except OSError as error:
             raise InputError(f"tombstones: {tombstones} cannot be read ({error.strerror})") from error
+
+
+def _check_model_key(path: Path) -> None:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"key_dir: {path} is not a readable key") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise InputError(f"key_dir: {path} is not a key on an elliptic curve")
 
 
 def _check_writable(path: Path, setting: str) -> None:

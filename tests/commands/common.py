@@ -19,6 +19,7 @@ import torch
 
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
+from scripts.record.lock import LOCK
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDS = 2
@@ -49,8 +50,8 @@ RESTORE = {
     "restore_patience": 1000,
     "restore_learning_rate": 1e-3,
 }
-# what a refusal may leave in the run folder: the log of the attempt
-LOG = {"private/run.log"}
+# What a refusal may leave in the run folder, where it comes after the first step: log, journal and lock of the attempt.
+LOG = {"private/run.log", "private/written.jsonl", "private/.lock"}
 
 
 def workflow(name: str) -> str:
@@ -170,7 +171,7 @@ def files(folder: Path) -> set[str]:
 
 def temporary(folder: Path) -> set[str]:
     """Files that a writer began and did not finish."""
-    return {name for name in files(folder) if Path(name).name.startswith(".")}
+    return {name for name in files(folder) if Path(name).name.startswith(".") and Path(name).name != LOCK}
 
 
 def read(path: Path) -> Any:

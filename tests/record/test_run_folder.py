@@ -221,3 +221,12 @@ def test_what_was_read_before_another_command_wrote_is_not_trusted(tmp_path: Pat
     with pytest.raises(Refused, match="another command was at work in .* meanwhile; run this one again"):
         waiting.note(state="trial")
     RunFolder(output_dir=tmp_path, log=False).note(state="trial")
+
+
+def test_a_folder_is_given_back_where_the_process_goes_on(tmp_path: Path, logs: None) -> None:
+    folder = RunFolder(output_dir=tmp_path)
+    folder.note(state="trial")
+    folder.end()
+    code = f"from scripts.record.run_folder import RunFolder; RunFolder(output_dir={str(tmp_path)!r}).note(goal='x')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert RunFolder(output_dir=tmp_path, log=False).read_state() == {"state": "trial", "goal": "x"}

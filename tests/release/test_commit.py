@@ -278,6 +278,25 @@ def test_a_request_from_which_no_certificate_follows(site, change: dict[str, Any
     refused(site, f"resolution.json: .*{words}")
 
 
+def test_a_reason_names_no_patient(site) -> None:
+    site.run.folder.verdict.unlink()
+    refused(site, "override_reason: holds an id of the request", Refused, override_reason="died: Secret-B, 2 May")
+
+
+@pytest.mark.parametrize("name", ["signing.pem", None])
+def test_the_key_for_models_is_checked_first(site, name: str | None) -> None:
+    content = (site.root / "keys" / name).read_bytes() if name else b"no key"
+    (site.root / "keys" / "model_signing.pem").write_bytes(content)
+    refused(site, "key_dir: .*model_signing.pem is not a (readable key|key on an elliptic curve)")
+
+
+def test_a_ledger_without_a_plan_is_refused(interrupted) -> None:
+    folder = interrupted.run.folder
+    folder.note(commit=None)
+    # What the plan was made from is destroyed: nothing can be certified any more, and nothing is written.
+    refused(interrupted, "is missing; run forget first")
+
+
 def test_the_goal_is_never_guessed(site) -> None:
     site.run.folder.note(goal=None)
     refused(site, "does not say for which goal", Refused)
