@@ -28,6 +28,7 @@ ID_KEYS = ("image_id", "lesion_id", "study_id", "series_id", "diagnosis")
 TEXT_KEYS = ("sex", "site")
 KNOWN_KEYS = ("image", "label", "patient_id", "age", "split", *ID_KEYS, *TEXT_KEYS)
 SPLITS = ("train", "validation", "test")
+MOST_CLASSES = 1000  # of a list that does not name them: a larger number is an id or a typing error
 TASKS = ("segmentation", "classification")
 
 
@@ -168,11 +169,14 @@ class Datalist(DataSource):
     def _classes(self, names: Sequence[str] | None) -> tuple[str, ...]:
         if self.task == "segmentation":
             return tuple(names) if names else ("foreground",)
-        known = tuple(names) if names else tuple(str(i) for i in range(max(r["label"] for r in self._records) + 1))
+        most = max(record["label"] for record in self._records)
+        known = tuple(names) if names else tuple(str(i) for i in range(min(most, MOST_CLASSES - 1) + 1))
         for record in self._records:
             if not 0 <= record["label"] < len(known):
                 where = f"{self.path}: {record['image_id']}"
-                raise InputError(f"{where}: label {record['label']} is not a class number from 0 to {len(known) - 1}")
+                raise InputError(
+                    f"{where}: label {shown(record['label'])} is not a class number from 0 to {len(known) - 1}"
+                )
             record.setdefault("diagnosis", known[record["label"]])
         return known
 
@@ -192,8 +196,12 @@ class Datalist(DataSource):
                 raise InputError(f"{first}: a picture has 2 spatial dimensions; spatial_dims is 3")
             return 2, count_channels(first) if channels is None else check_channels(channels)
         shape, found = volume_header(first)
-        slices = len(shape) < 3 or shape[2] == 1
-        return asked or (2 if slices else 3), found if channels is None else channels
+        if channels not in (None, found):
+            raise InputError(f"{first}: {found} channels where in_channels is {channels}")
+        dims = 2 if len(shape) < 3 or 1 in shape else 3
+        if asked == 2 and dims == 3:
+            raise InputError(f"{first}: shape {shape} is a volume, where spatial_dims is 2")
+        return asked or (2 if len(shape) < 3 or shape[2] == 1 else 3), found
 
 
 def _stripped(value: Any) -> Any:
@@ -240,7 +248,7 @@ def _sections(path: Path) -> list[tuple[str, str | None, list[Any]]]:
         content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a JSON file: {error}") from error
     if isinstance(content, list):
         return [("list", None, content)]

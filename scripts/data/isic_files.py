@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.data.image_folder import is_hidden
 from scripts.data.notices import counted, notice
+from scripts.data.pictures import PICTURES
 from scripts.data.source import nearest_known
 from scripts.errors import InputError
 
@@ -76,6 +77,9 @@ def pictures(folder: Path) -> dict[str, Path]:
     hidden = [path.name for path in files if is_hidden(path.name)]
     if hidden:
         notice(f"{folder}: {len(hidden)} hidden files or folders are passed over: {counted(hidden)}")
+    odd = [path.suffix.lower() for path in files if path.suffix.lower() in set(PICTURES) - set(SUFFIXES)]
+    if odd:
+        notice(f"{folder}: {len(odd)} pictures are of no format of the data set and are passed over: {counted(odd)}")
     found: dict[str, Path] = {}
     for path in files:
         if is_hidden(path.name):

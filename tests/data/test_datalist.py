@@ -241,14 +241,27 @@ def test_the_setting_decides_the_channels(build, folder, picture):
 
 
 def test_a_volume_of_other_channels_or_dimensions_is_refused_by_name(build, folder):
-    save(folder / "nifti" / "v.nii.gz", (6, 5, 4))
-    save(folder / "nifti" / "m.nii.gz", (6, 5, 4), mask=True)
-    listed = [{"image": "nifti/v.nii.gz", "label": "nifti/m.nii.gz", "patient_id": "p"}]
-    for options, words in (
-        ({"channels": 2}, "1 channels where in_channels is 2"),
-        ({"spatial_dims": 2}, "spatial_dims 3"),
-    ):
-        source = build(listed, **options)
+    listed = []
+    for name, shape in (("flat", (6, 5, 1)), ("deep", (6, 5, 4)), ("two", (6, 5, 1, 2))):
+        save(folder / "nifti" / f"{name}.nii.gz", shape)
+        save(folder / "nifti" / f"m_{name}.nii.gz", shape[:3], mask=True)
+        listed.append({"image": f"nifti/{name}.nii.gz", "label": f"nifti/m_{name}.nii.gz", "patient_id": name})
+    with pytest.raises(InputError, match="deep.nii.gz: .* is a volume, where spatial_dims is 2"):
+        build(listed[1:2], spatial_dims=2)
+    with pytest.raises(InputError, match="two.nii.gz: 2 channels where in_channels is 1"):
+        build(listed[2:], channels=1)
+    source = build([{**item, "image_id": f"{at}"} for at, item in enumerate(listed)], spatial_dims=2, channels=1)
+    assert preprocessing(source)(source.records()[0])["image"].shape == (1, 6, 5)
+    for record, words in zip(source.records()[1:], ("spatial_dims 3", "2 channels where"), strict=True):
         with pytest.raises(RuntimeError) as caught:
-            preprocessing(source)(source.records()[0])
-        assert "v.nii.gz" in str(user_error(caught.value)) and words in str(user_error(caught.value))
+            preprocessing(source)(record)
+        assert record["patient_id"] in str(user_error(caught.value)) and words in str(user_error(caught.value))
+
+
+def test_numbers_that_cannot_be_classes(build):
+    with pytest.raises(InputError, match="label 1000000000 is not a class number from 0 to 999"):
+        build([entry("a", label=0), entry("b", label=10**9)])
+    with pytest.raises(InputError, match="not a JSON file"):
+        build("[" + "1" * 5000 + "]")
+    with pytest.raises(InputError, match="not a JSON file"):
+        build("[" * 100_000)
