@@ -67,6 +67,7 @@ class Phase:
             if processes.first():
                 print(f"{self.name}: already done in {self.folder.root}; nothing was changed")
             return
+        processes.once(self.folder.begin)
         if before is not None:
             before()
         processes.once(lambda: self._note(done=False))

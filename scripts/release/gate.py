@@ -82,7 +82,7 @@ def check_hospital_files(*, anchor: str, tombstones: str, keys: Sequence[Hospita
             _check_writable(Path(name), setting)
     if anchor and Path(anchor).exists():
         _check_anchor(Path(anchor))
-    _check_model_key(keys.model_key)
+    _check_model_key(keys[0].model_key)
     if tombstones:
         try:
             Tombstones(tombstones, keys=keys)
