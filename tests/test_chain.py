@@ -75,7 +75,7 @@ def test_of_several_processes_the_first_alone_runs_what_is_not_made_for_more(
 
 def test_whole_blocks_are_handed_on() -> None:
     block = {"_target_": "monai.networks.nets.UNet"}
-    settings = Settings("unlearn", {"seed": 1}, given=["seed"], blocks={"network_def": block})
+    settings = Settings("unlearn", {}, given={"seed": 1}, blocks={"network_def": block})
     assert overrides(settings, "forget") == {"seed": 1, "network_def": block}
 
 

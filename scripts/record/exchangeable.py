@@ -19,6 +19,7 @@ def made_alike(
     seeds: Sequence[int],
     recipe: str,
     recipes: Sequence[str],
+    trusted: bool = False,
 ) -> Check:
     """The check of a verdict; its detail is published, so that of the settings only numbers are told.
 
@@ -26,9 +27,12 @@ def made_alike(
         own: record beside the teacher; empty where there is none.
         others: record beside an original of the pool.
         seeds: of the pool's models.
-        recipe: by which the student was unlearned.
-        recipes: by which the pool's models were.
+        recipe: digest of the procedure by which the student was unlearned.
+        recipes: those of the pool's models.
+        trusted: whether weights without a record of who was in them were taken on trust.
     """
+    if trusted:
+        return Check(NAME, False, "weights without a record of their training were taken on trust")
     if not own or not others:
         return Check(NAME, False, "no record of the teacher's training lies beside it")
     if (found := _difference(own, others)) is not None:

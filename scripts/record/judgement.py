@@ -15,6 +15,7 @@ from scripts.record.clinical_guard import clinical_guard
 from scripts.record.contents import Unreadable, alike, file_digest, read_object
 from scripts.record.exchangeable import made_alike
 from scripts.record.informing import informing
+from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
 from scripts.record.subgroup_guard import measured_subgroups, numbered_groups, subgroup_check
@@ -162,9 +163,13 @@ class Judgement:
         """Whether teacher and student were made as originals and unlearned models of the pool were."""
         path = provenance_path(self.teacher)
         own = read_object(os.path.realpath(path), remedy="train the teacher again")[0] if path.is_file() else {}
-        recipe = self.folder.read_state().get("recipe", "")
         return made_alike(
-            own=own, others=pool["training"], seeds=pool.get("seeds", ()), recipe=recipe, recipes=pool["recipes"]
+            own=own,
+            others=pool["training"],
+            seeds=pool.get("seeds", ()),
+            recipe=procedure_digest(self.folder.root),
+            recipes=pool["recipes"],
+            trusted=bool(pool.get("trusted")),
         )
 
     def _qualified(self, pool: Mapping[str, Any]) -> bool | None:

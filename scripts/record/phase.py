@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
@@ -12,9 +13,11 @@ from scripts import processes
 from scripts.errors import InputError, Refused
 from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
+from scripts.identity.identity import plain_digest
 from scripts.record.run_folder import RunFolder
 
 FIRST = "forget"  # the phase that begins a run; every other one goes on from it
+MAKING = ("forget", "restore")  # the phases that make a student
 BETWEEN = ("data", "membership", "model", "procedure")  # parts that two phases of a run have in common
 
 
@@ -124,6 +127,19 @@ def read_identities(folder: RunFolder) -> dict[str, Any]:
     if not all(isinstance(entry, dict) for entry in found.values()):
         raise InputError(f"{folder.identity}: not a readable record of a run; run forget again, in another output_dir")
     return found
+
+
+def procedure_digest(root: str | Path) -> str:
+    """Digest of all settings of all phases by which the student in a run's folder was made, the seed apart.
+
+    Two students with the same digest were made by the same procedure; empty where the folder holds no run.
+    """
+    path = Path(root) / "private" / "identity.json"
+    if not path.is_file():
+        return ""
+    found = read_json(path, remedy="run forget again, in another output_dir")
+    phases = {name: Identity.read(found[name], where=path).procedure for name in MAKING if name in found}
+    return plain_digest({name: {**procedure, "seed": None} for name, procedure in phases.items()})
 
 
 def _told(differences: list[str]) -> str:

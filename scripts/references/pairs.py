@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.chain import overrides
-from scripts.identity import code_identity
+from scripts.errors import InputError
+from scripts.identity import Identity, code_identity
+from scripts.record.exchangeable import alike_problem
 from scripts.references.jobs import Job, Step, digest, file_digest
 from scripts.settings.config_file import read_config
 from scripts.settings.given import Settings
 from scripts.settings.schema import SETTINGS
+from scripts.settings.values import read_value
 
 # Settings of a model that its key holds otherwise: who is left out, the seed, how the last epoch is chosen.
 APART = frozenset("folds fold seed select patience forget_ratio".split())
 FOLDERS = {"original": "originals"}
 NEVER_SELECTED = {"select": "last", "patience": 0}  # a checkpoint chosen by a metric would not be paired
+MOST_PAIRS = 256  # no plan asks for more
 TRAINING = ("forget", "retain")  # together the training set
 
 Contents = Mapping[str, Mapping[str, Mapping[str, str]]]
@@ -88,6 +93,39 @@ class Pairs:
         own = {"fold": fold, "folds": folds}
         return self._trained("fold_out", seed - self.first_seed, request="", left_out=own)
 
+    def check_like(self, teacher: Mapping[str, Any], phases: Mapping[str, Identity]) -> None:
+        """Refuse what could only end without a verdict: models of the pool made otherwise than teacher and student.
+
+        Args:
+            teacher: the record beside the delivered model's original.
+            phases: phase -> what the student's phases followed from.
+
+        Raises:
+            InputError: names the setting and both values.
+        """
+        training = self._procedure("train", NEVER_SELECTED, apart=("folds", "fold", "forget_ratio"))
+        planned = {"data_set": self.settings["dataset_name"], "split": teacher.get("split"), "training": training}
+        if problem := alike_problem(teacher, planned):
+            raise InputError(f"{problem}; no verdict could follow: train the teacher so, or give its settings")
+        for phase in ("forget", "restore"):
+            if phase not in phases:
+                raise InputError(f"output_dir: the student was not made by {phase}, the references are; run it first")
+            own, others = phases[phase].procedure, self._procedure(phase, {}, apart=())
+            for name in sorted({*own, *others} - {"seed"}):
+                if own.get(name) != others.get(name):
+                    raise InputError(
+                        f"{name}: the student was made with {own.get(name)!r} in {phase}, the references would be with"
+                        f" {others.get(name)!r}; give the settings that the student was made with"
+                    )
+        if teacher.get("training", {}).get("seed") in range(self.first_seed, self.first_seed + MOST_PAIRS):
+            raise InputError(f"reference_seed: {self.first_seed} leads to the teacher's own seed; give another one")
+
+    def _procedure(self, workflow: str, more: Mapping[str, Any], *, apart: Sequence[str]) -> dict[str, Any]:
+        """The settings that a workflow of the pool has and from which weights follow, as a record holds them."""
+        path = self.config_dir / f"{workflow}.yaml"
+        found = _moving(str(path), {**overrides(self.settings, workflow), **more}, apart=apart)
+        return json.loads(json.dumps(found))
+
     def _unlearned(self, kind: str, model: Path, model_key: str, seed: int, request: str, forget_key: str) -> Job:
         steps = []
         plain: dict[str, Any] = {}
@@ -132,9 +170,13 @@ class Pairs:
         return Job(kind, key, folder, folder / name, (Step(path, "single", own),))
 
 
-def _moving(path: str, own: Mapping[str, Any]) -> dict[str, Any]:
+def _moving(path: str, own: Mapping[str, Any], *, apart: Collection[str] = APART) -> dict[str, Any]:
     """The settings of a workflow from which a model follows, and every part of it that was changed."""
     merged = {**read_config(path), **own}
-    settings = {name: value for name, value in merged.items() if name in SETTINGS and SETTINGS[name].moves}
+    settings = {
+        name: read_value(SETTINGS[name], value)
+        for name, value in merged.items()
+        if name in SETTINGS and SETTINGS[name].moves
+    }
     parts = {name: value for name, value in own.items() if name not in SETTINGS}
-    return {name: value for name, value in (settings | parts).items() if name not in APART}
+    return {name: value for name, value in (settings | parts).items() if name not in apart}

@@ -11,6 +11,8 @@ from scripts.attacks.relearning import Relearning
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
 from scripts.files import read_json, write_json
+from scripts.identity import Identity
+from scripts.record.phase import procedure_digest, read_identities
 from scripts.record.run_folder import RunFolder
 from scripts.references.jobs import Job, file_digest, run_jobs
 from scripts.references.pairs import Pairs
@@ -79,6 +81,10 @@ class ReferencePool:
         self.folder.refuse_ended()
         if not self.folder.student.is_file():
             raise InputError(f"{self.folder.student}: no student; run forget first, with the same output_dir")
+        record = self.teacher.with_suffix(".json")
+        beside = read_json(record, remedy="restore the record of the teacher's training") if record.is_file() else {}
+        phases = read_identities(self.folder)
+        self.pairs.check_like(beside, {name: Identity.read(one, where=record) for name, one in phases.items()})
         count = self.pair_count or self.pilot_pairs
         twins = [job for pair in range(count) for job in (self.pairs.original(pair), self.pairs.retrained(pair))]
         print(f"references: {count} pairs to begin with; {self._cost(twins)}", flush=True)
@@ -145,7 +151,8 @@ class ReferencePool:
             "delivered": self.scoring.model(self.folder.student),
             "teacher": self.scoring.model(self.teacher),
             "digests": {"delivered": file_digest(self.folder.student), "teacher": file_digest(self.teacher)},
-            "recipes": sorted({recipe_of(job.folder) for job in jobs if job.kind == "unlearned"}),
+            "recipes": sorted({procedure_digest(job.folder) for job in jobs if job.kind == "unlearned"}),
+            "trusted": bool(self.cohort.resolution.get("trusted")),
             "seeds": [self.pairs.first_seed + pair for pair in range(len(jobs) // len(KINDS))],
             "budget": self.budget_pairs if plan is None else plan.budget,
             "models": {
@@ -196,9 +203,3 @@ def _training(weights: Path) -> dict[str, Any]:
     """What is recorded beside the weights, without the seed."""
     path = weights.with_suffix(".json")
     return read_json(path, remedy="train the reference models again") if path.exists() else {}
-
-
-def recipe_of(folder: Path) -> str:
-    """The recipe that an unlearned model was made by."""
-    path = folder / "private" / "state.json"
-    return str(read_json(path, remedy="remove the model's folder").get("recipe", "")) if path.exists() else ""

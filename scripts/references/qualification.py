@@ -14,11 +14,11 @@ from scripts.cohort.cohort import units
 from scripts.cohort.provenance import provenance_path
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
 from scripts.references.controls import write_request
 from scripts.references.jobs import Job, digest, file_digest, run_jobs
 from scripts.references.pairs import Pairs
-from scripts.references.pool import recipe_of
 from scripts.references.scoring import Scoring
 from scripts.verify.qualification import LEAST_REQUESTS, qualify
 
@@ -80,7 +80,7 @@ class Qualify:
             found = qualify(original=scores["original"], unlearned=scores["unlearned"], retrained=scores["retrained"])
         except ValueError as error:
             raise InputError(f"qualify: {error}") from error
-        recipes = sorted({recipe_of(job.folder) for job in mocks.values()})
+        recipes = sorted({procedure_digest(job.folder) for job in mocks.values()})
         content = {**asdict(found), "recipes": recipes, "teacher": file_digest(self.teacher)}
         write_json(self.folder.qualification, content)
         self.folder.write_manifest()

@@ -19,11 +19,11 @@ from scripts.settings.workflows import WORKFLOWS, accepted
 
 
 class Settings(Mapping[str, Any]):
-    """The values of a workflow's settings.
+    """The values of a workflow's own settings.
 
     Attributes:
         workflow: name of the workflow.
-        given: those that are no default of the workflow's file, for the workflows that it runs.
+        given: what was given, by whatever way, for this workflow and for those that it runs.
         blocks: MONAI blocks that replace one of the file, such as `network_def`; unresolved.
         config: all that the workflow's config holds, unresolved.
     """
@@ -33,14 +33,14 @@ class Settings(Mapping[str, Any]):
         workflow: str,
         values: Mapping[str, Any],
         *,
-        given: Iterable[str] = (),
+        given: Mapping[str, Any] | None = None,
         blocks: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.workflow = workflow
         self.config = dict(config or {})
         self._values = dict(values)
-        self.given = {name: self._values[name] for name in given if name in self._values}
+        self.given = dict(given or {})
         self.blocks = dict(blocks or {})
 
     def __getitem__(self, name: str) -> Any:
@@ -98,8 +98,13 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name in run.config:
             run.put(name, value)
     check_together(values)
-    given = [name for name in values if name not in own.names or run.config.get(name) != _default(workflow, name)]
-    return Settings(workflow, values, given=[*given, "bundle_root"], blocks=_blocks(run), config=run.config)
+    mine = {name: values[name] for name in own.names}
+    given = {
+        name: value
+        for name, value in values.items()
+        if name not in mine or name == "bundle_root" or run.config.get(name) != _default(workflow, name)
+    }
+    return Settings(workflow, mine, given=given, blocks=_blocks(run), config=run.config)
 
 
 def _default(workflow: str, name: str) -> Any:
