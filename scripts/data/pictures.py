@@ -53,7 +53,7 @@ def read_picture(path: str | Path, *, channels: int) -> np.ndarray:
 
     An orientation tag is applied. The range is that of the file's format (255, or 65535 for 16 bits), whatever the
     brightest pixel. A grey picture in a colour network has three equal channels; a colour picture in a grey network is
-    its luminance (ITU-R 601). Palettes are resolved to their colours. Pillow keeps the upper 8 of the 16 bits of colour.
+    its luminance (ITU-R 601). Palettes are resolved to their colours. Of 16-bit colours Pillow keeps 8 bits.
 
     Args:
         channels: 1 or 3.
