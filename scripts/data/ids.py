@@ -30,7 +30,8 @@ def checked_id(value: Any, *, key: str, where: str) -> str:
     text = str(value)
     if text != text.strip() or not text:
         raise InputError(f"{where}: {key} '{shown(text)}' begins or ends with a blank; write it without")
-    if any(unicodedata.category(sign) in UNSEEN for sign in text):
+    plain = text.isascii() and text.isprintable()  # most ids are; the categories of each sign take longer
+    if not plain and any(unicodedata.category(sign) in UNSEEN for sign in text):
         raise InputError(f"{where}: {key} '{shown(text)}' holds an invisible character; write it without")
     if len(text) > LONGEST:
         raise InputError(f"{where}: {key} '{shown(text)}' has {len(text)} characters; allowed are {LONGEST}")
@@ -39,7 +40,8 @@ def checked_id(value: Any, *, key: str, where: str) -> str:
 
 def folded(text: str) -> str:
     """What two ids have in common that a reader could take for one another: form, case and blanks left aside."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
+    form = text if text.isascii() else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(form.casefold().split())
 
 
 def check_distinct(ids: Iterable[str], *, key: str, where: str) -> None:

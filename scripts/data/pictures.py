@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scripts.data.notices import notice
 from scripts.errors import InputError
@@ -21,6 +21,8 @@ GREY_MODES = ("1", "L", "LA", "La", *SIXTEEN_BIT)
 REFUSED_MODES = {
     "F": "a picture of floating-point values has no known range; save it with 8 or 16 bits",
     "I": "a picture of 32-bit whole numbers has no known range; save it with 8 or 16 bits",
+    "LAB": "its colours are in CIELAB; save it as RGB",
+    "HSV": "its colours are in HSV; save it as RGB",
     "RGBX": "the meaning of its fourth channel is not known; save it as RGB",
 }
 
@@ -51,7 +53,7 @@ def read_picture(path: str | Path, *, channels: int) -> np.ndarray:
 
     An orientation tag is applied. The range is that of the file's format (255, or 65535 for 16 bits), whatever the
     brightest pixel. A grey picture in a colour network has three equal channels; a colour picture in a grey network is
-    its luminance (ITU-R 601). Palettes are resolved to their colours.
+    its luminance (ITU-R 601). Palettes are resolved to their colours. Of 16-bit colours Pillow keeps 8 bits.
 
     Args:
         channels: 1 or 3.
@@ -64,12 +66,14 @@ def read_picture(path: str | Path, *, channels: int) -> np.ndarray:
             raise InputError(f"{path}: {REFUSED_MODES[image.mode]}")
         if not _opaque(image):
             raise InputError(f"{path}: is partly transparent; save it without alpha, on the ground that it belongs on")
+        grey = channels == GREY or image.mode in GREY_MODES
         if image.mode in SIXTEEN_BIT:
             levels = _sixteen_bit(image)
-        elif channels == GREY or image.mode in GREY_MODES:
-            levels = np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
         else:
-            levels = np.asarray(image.convert("RGB"), dtype=np.float32).transpose(2, 0, 1) / np.float32(255)
+            # By way of RGBA where a palette has an alpha of its own, which is opaque here.
+            plain = image.convert("RGBA") if image.mode == "P" and image.has_transparency_data else image
+            levels = np.asarray(plain.convert("L" if grey else "RGB"), dtype=np.float32) / np.float32(255)
+            levels = levels if grey else levels.transpose(2, 0, 1)
     planes = levels if levels.ndim == 3 else levels[None]
     return np.array(np.broadcast_to(planes, (channels, *planes.shape[1:])), order="C")
 
@@ -123,6 +127,8 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
             yield image
     except InputError:
         raise
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a readable image: no PNG, JPEG, BMP or TIFF") from error
     except Exception as error:  # A damaged file can raise nearly anything in Pillow; the operator must read its name.
         reason = str(error).strip().splitlines() or ["unknown format"]
         raise InputError(f"{path}: not a readable image: {reason[-1]}") from error
