@@ -115,6 +115,15 @@ class Workspace(Parts):
 
         return left_out(self.cohort, fold=self.settings.fold)
 
+    @property
+    def least_batch(self) -> int:
+        """Images that a batch of training must hold: two, where BatchNorm sees one pixel per image."""
+        from scripts.tasks.networks import least_batch
+
+        if self.settings.blocks:
+            return 1
+        return least_batch(**self._some(["network_name", "spatial_dims", "image_size"]))
+
     @cached_property
     def training_identity(self) -> Identity:
         """What the trained weights follow from."""
