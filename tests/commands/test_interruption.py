@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from scripts.files import write_json
+from scripts.identity import file_digest
 from tests.commands.common import (
     FORGET,
     RESTORE,
@@ -29,14 +31,28 @@ from tests.commands.common import (
 ADAPTER = ("adapter_model.safetensors", "head.safetensors")
 
 
+def checkpoint_of(folder: Path, phase: str) -> Path:
+    """The state of a phase in a run's folder: its name ends with the digest of what the phase follows from."""
+    found = sorted((folder / "private" / "checkpoints").glob(f"{phase}_*.pt"))
+    return found[0] if found else folder / "none"
+
+
 def kill_in_the_middle(
-    name: str, settings: Mapping[str, Any], *, checkpoint: Path, last: int, cwd: Path, run_id: str = "", at: int = 2
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    phase: str,
+    last: int,
+    cwd: Path,
+    run_id: str = "",
+    at: int = 2,
 ) -> None:
     """Run the true command and kill it once its checkpoint has reached epoch `at` of `last`."""
+    folder = Path(settings["output_dir"])
     process = start(name, settings, cwd=cwd, run_id=run_id)
     try:
         deadline = time.monotonic() + 300
-        while epoch(checkpoint) < at:
+        while epoch(checkpoint_of(folder, phase)) < at:
             assert process.poll() is None, f"{name} ended before it could be killed: {process.communicate()[1][-3000:]}"
             assert time.monotonic() < deadline, f"{name}: no checkpoint of epoch {at}"
             time.sleep(0.01)
@@ -45,7 +61,7 @@ def kill_in_the_middle(
         process.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    state = engine_state(checkpoint)
+    state = engine_state(checkpoint_of(folder, phase))
     assert at <= state["epoch"] < last and not state["stopped"], f"{name} was not in the middle: {state}"
 
 
@@ -86,14 +102,14 @@ def assert_same_student(first: Path, second: Path) -> None:
 def test_train(tmp_path: Path, pool: Path, fold: int) -> None:
     settings = pool_settings(tmp_path, fold=fold)
     name = "model.pt" if fold < 0 else f"model_fold{fold}.pt"
-    checkpoint = tmp_path / "run" / "private" / "checkpoints" / name
-    kill_in_the_middle("train", settings, run_id="single", checkpoint=checkpoint, last=settings["epochs"], cwd=tmp_path)
+    phase = f"train_{Path(name).stem}"
+    kill_in_the_middle("train", settings, run_id="single", phase=phase, last=settings["epochs"], cwd=tmp_path)
     assert not (tmp_path / name).exists()
 
     succeed("train", settings, run_id="single", cwd=tmp_path)
     assert_same_tensors(tmp_path / name, pool / name)
-    assert read(tmp_path / "run" / "release" / "timing.json")[f"train_{checkpoint.stem}"]["resumed"] is True
-    assert rows(tmp_path / "run", f"train_{checkpoint.stem}") == rows(pool / "run", f"train_{checkpoint.stem}")
+    assert read(tmp_path / "run" / "release" / "timing.json")[phase]["resumed"] is True
+    assert rows(tmp_path / "run", phase) == rows(pool / "run", phase)
     assert temporary(tmp_path) == set()
 
 
@@ -101,8 +117,7 @@ def test_train(tmp_path: Path, pool: Path, fold: int) -> None:
 def test_forget(tmp_path: Path, pool: Path, finished: Path) -> None:
     folder = tmp_path / "run"
     settings = phase_settings(FORGET, pool=pool, finished=finished, output=folder)
-    checkpoint = folder / "private" / "checkpoints" / "forget.pt"
-    kill_in_the_middle("forget", settings, checkpoint=checkpoint, last=FORGET["max_rounds"], cwd=tmp_path)
+    kill_in_the_middle("forget", settings, phase="forget", last=FORGET["max_rounds"], cwd=tmp_path)
     assert weights(folder) == {}
 
     succeed("forget", settings, cwd=tmp_path)
@@ -118,8 +133,7 @@ def test_restore(tmp_path: Path, pool: Path, finished: Path) -> None:
     shutil.copytree(finished / "forget", folder)
     before = weights(folder)
     settings = phase_settings(RESTORE, pool=pool, finished=finished, output=folder)
-    checkpoint = folder / "private" / "checkpoints" / "restore.pt"
-    kill_in_the_middle("restore", settings, checkpoint=checkpoint, last=RESTORE["restore_epochs"], cwd=tmp_path)
+    kill_in_the_middle("restore", settings, phase="restore", last=RESTORE["restore_epochs"], cwd=tmp_path)
     assert weights(folder) == before
 
     succeed("restore", settings, cwd=tmp_path)
@@ -140,21 +154,20 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, pool: Path, finished: P
     assert weights(models) == before[0]
     run("restore", {**RESTORE, **own})
     assert (weights(folder), rows(folder, "forget"), rows(folder, "restore")) == before[1:]
-    # Forgetting again goes back to its own end, from which restoration goes on: together they change nothing.
+    # Forgetting again never writes the unrestored student back.
     run("forget", {**FORGET, **own})
-    assert weights(folder) == weights(finished / "forget")
-    run("restore", {**RESTORE, **own})
     assert (weights(folder), rows(folder, "forget"), rows(folder, "restore")) == before[1:]
 
 
 @pytest.mark.parametrize(
     ("name", "changed", "said"),
     [
-        ("train", {"learning_rate": 1e-4}, "learning_rate = 0.002, not 0.0001"),
-        ("train", {"augment": "none"}, "augment = 'phantom', not 'none'"),
-        ("forget", {"lora_rank": 4}, "rank=2"),
-        ("forget", {"seed": 1}, "seed = 0, not 1"),
-        ("restore", {"restore_batch": 2}, "batch = 4, not 2"),
+        ("forget", {"lora_rank": 4}, "lora_rank: 4 not 2"),
+        ("forget", {"seed": 1}, "seed: 1 not 0"),
+        ("forget", {"normalise": "none"}, "normalise: 'none' not 'half'"),
+        ("forget", {"forget_augment": "flips"}, "forget_augment: 'flips' not 'none'"),
+        ("restore", {"restore_batch": 2}, "restore_batch: 2 not 4"),
+        ("restore", {"image_size": 48}, "image_size: 48 not 32"),
     ],
 )
 def test_other_settings_are_refused(
@@ -162,11 +175,21 @@ def test_other_settings_are_refused(
 ) -> None:
     settings, checkpoint = interrupted(name, tmp_path, pool=pool, finished=finished)
     before = checkpoint.read_bytes()
-    error = refusal(name, {**settings, **changed}, run_id="single" if name == "train" else None)
+    error = refusal(name, {**settings, **changed})
     assert error.exit_code == 2
-    assert str(error).startswith(f"{checkpoint}: holds an interrupted run with ")
     assert said in str(error) and "another output_dir" in str(error)
     assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", [{"learning_rate": 1e-4}, {"augment": "none"}, {"phantom_seed": 7}])
+def test_a_training_with_other_settings_starts_afresh(tmp_path: Path, pool: Path, changed: dict[str, Any]) -> None:
+    """The run folder holds the state of another training; the weights are those of this one alone."""
+    shutil.copytree(pool / "run", tmp_path / "run")
+    settings = {**pool_settings(tmp_path), "epochs": 1, "select": "last", **changed}
+    run("train", settings, run_id="single")
+    alone = {**settings, "model_dir": str(tmp_path / "alone"), "output_dir": str(tmp_path / "alone" / "run")}
+    run("train", alone, run_id="single")
+    assert_same_tensors(tmp_path / "model.pt", tmp_path / "alone" / "model.pt")
 
 
 @pytest.mark.parametrize("name", ["train", "forget", "restore"])
@@ -183,12 +206,21 @@ def test_a_truncated_checkpoint(tmp_path: Path, pool: Path, finished: Path, name
 
 def interrupted(name: str, folder: Path, *, pool: Path, finished: Path) -> tuple[dict[str, Any], Path]:
     """Settings and checkpoint of a run that ended before its result was written."""
-    if name == "train":
-        shutil.copytree(pool / "run", folder / "run")
-        return pool_settings(folder), folder / "run" / "private" / "checkpoints" / "model.pt"
-    base, ended = (FORGET, "forget") if name == "forget" else (RESTORE, "restore")
     output = folder / "run"
+    if name == "train":
+        shutil.copytree(pool / "run", output)
+        return pool_settings(folder), checkpoint_of(output, "train_model")
+    base, ended = (FORGET, "forget") if name == "forget" else (RESTORE, "restore")
     shutil.copytree(finished / ended, output)
-    (output / "release" / "student.pt").unlink()
+    record = read(output / "private" / "identity.json")
+    record[name]["done"] = False
+    write_json(output / "private" / "identity.json", record)
+    if name == "restore":
+        # Until restoration ends the student is the one that forgetting wrote.
+        shutil.copy(finished / "forget" / "release" / "student.pt", output / "release" / "student.pt")
+        shutil.copytree(finished / "forget" / "private" / "adapter", output / "private" / "adapter", dirs_exist_ok=True)
+        state = read(output / "private" / "state.json")
+        state["student"] = file_digest(output / "release" / "student.pt")
+        write_json(output / "private" / "state.json", state)
     settings = phase_settings(base, pool=pool, finished=finished, output=output)
-    return settings, output / "private" / "checkpoints" / f"{name}.pt"
+    return settings, checkpoint_of(output, name)
