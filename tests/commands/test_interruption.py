@@ -152,7 +152,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, pool: Path, finished: P
     [
         ("train", {"learning_rate": 1e-4}, "learning_rate = 0.002, not 0.0001"),
         ("train", {"augment": "none"}, "augment = 'phantom', not 'none'"),
-        ("forget", {"lora_rank": 4}, "rank=2"),
+        ("forget", {"lora_rank": 4}, "lora_rank = 2, not 4"),
         ("forget", {"seed": 1}, "seed = 0, not 1"),
         ("restore", {"restore_batch": 2}, "batch = 4, not 2"),
     ],
