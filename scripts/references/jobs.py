@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.record.lock import unlock_folder
 
 BACKENDS = ("local", "ray")
 
@@ -81,8 +82,14 @@ class Job:
         if self.done():
             return
         start = time.perf_counter()
-        for step in self.steps:
-            run_workflow([step.workflow], run_id=step.run_id, overrides=step.settings)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            for step in self.steps:
+                run_workflow([step.workflow], run_id=step.run_id, overrides=step.settings)
+        finally:
+            # A pool makes many models in one process: each would keep a lock open to its end.
+            for private in self.folder.glob("**/private"):
+                unlock_folder(private)
         seconds = time.perf_counter() - start
         write_json(self.record, {"key": self.key, "weights": file_digest(self.weights), "seconds": round(seconds, 3)})
 

@@ -37,11 +37,11 @@ class CommandLine:
 def read_command_line(argv: Sequence[str]) -> CommandLine:
     """Read `PROGRAM run ID --config_file F --key value`.
 
-    Fire passes over words that it does not understand, takes the last of two values and a `-key` for `--key`; then
-    the default would be used in place of what was asked for.
+    Fire passes over words that it does not understand, and takes `-key` for `--key`: then the default would be used in
+    place of what was asked for.
 
     Raises:
-        InputError: a word that is no option, an option that is given twice.
+        InputError: a word that is no option.
     """
     words = list(argv[1:])
     if not words or words[0] not in RUN_COMMANDS:
@@ -62,9 +62,7 @@ def read_command_line(argv: Sequence[str]) -> CommandLine:
         key, text = matched[1].replace("-", "_"), matched[2]
         if text is None and words and not _is_option(words[0]):
             text = words.pop(0)
-        if key in given:
-            raise InputError(f"command line: --{key} is given twice; give it once")
-        given[key] = text
+        given[key] = text  # the last of two counts, as everywhere on command lines
     listed = _listed(given.get("args_file"))
     files = _files(given.get("config_file")) or _files(listed.get("config_file"))
     options = {key: text for key, text in given.items() if key not in RUNNER_KEYS}

@@ -100,10 +100,15 @@ def test_artefacts(unlearned: tuple[Path, str]) -> None:
     assert ARTEFACTS <= found and temporary(folder) == set()
     assert any(name.startswith("release/tensorboard/") for name in found)
     assert any(name.startswith("private/overlays/") and name.endswith(".png") for name in found)
+    found -= {"private/written.jsonl", "private/.lock"}  # of the run folder itself
     rest = found - ARTEFACTS
     assert {name.split("/")[1] for name in rest} <= {"tensorboard", "overlays"}
     assert stat.S_IMODE((folder / "private").stat().st_mode) == 0o700
-    assert set(read(folder / "private" / "manifest.json")["files"]) == found - {"private/manifest.json"}
+    assert set(read(folder / "private" / "manifest.json")["files"]) == found - {
+        "private/manifest.json",
+        "private/written.jsonl",
+        "private/.lock",
+    }
     assert read(folder / "private" / "state.json")["state"] == "trial"
 
 

@@ -139,3 +139,12 @@ def test_most_of_what_is_free_stays_free(tmp_path: Path, monkeypatch: pytest.Mon
 def test_budgets_that_are_not_allowed(budget: object, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="frozen_budget"):
         FrozenCache(folder=tmp_path, megabytes=budget)  # type: ignore[arg-type]
+
+
+def test_files_of_others_in_the_folder_stay(tmp_path: Path) -> None:
+    (tmp_path / "frozen").mkdir()
+    (tmp_path / "frozen" / "notes.txt").write_text("mine")
+    (tmp_path / "frozen" / "rows00000_0.bin").write_bytes(b"of an interrupted run")
+    stored = FrozenCache(folder=tmp_path, megabytes=1).stored("frozen")
+    stored.rows(["a"], compute)
+    assert [path.name for path in (tmp_path / "frozen").iterdir()] == ["notes.txt"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ignite.engine import Engine
 
+from scripts.errors import InputError
 from scripts.record.timing import Timing, cpu_seconds, peak_memory
 
 
@@ -75,3 +76,10 @@ def test_cpu_time_counts_work_and_not_sleep() -> None:
 
 def test_memory_is_in_bytes() -> None:
     assert 10e6 < peak_memory() < 1e12
+
+
+@pytest.mark.parametrize("content", [b"{x", b"[]", b"3", b"\xff"])
+def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "timing.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"timing.json: is damaged.*; remove it"):
+        timed(tmp_path / "timing.json", "forget")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
 from scripts.report.summary import Summary
@@ -67,3 +68,21 @@ def test_without_forgetting_and_cost_there_is_still_the_table(tmp_path: Path) ->
     write_json(made.metrics, {"teacher": {"test": entry(0.5)}, "forgetting": {}})
     text = "\n".join(lines(made))
     assert "0.500" in text and not [line for line in text.splitlines() if line.startswith(("FF", "cost", "forgetting"))]
+
+
+@pytest.mark.parametrize("name", ["release/metrics.json", "release/timing.json", "private/state.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{x",
+        "[]",
+        "null",
+        '{"teacher": 3, "forget": 3}',
+        '{"teacher": {}, "forget": {}}',
+        '{"teacher": {"a": []}, "forget": []}',
+    ],
+)
+def test_a_damaged_record_is_named(folder: RunFolder, name: str, content: str) -> None:
+    (folder.root / name).write_text(content)
+    with pytest.raises(InputError, match=f"{name}: is damaged"):
+        lines(folder)

@@ -115,8 +115,11 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
         return []
     remedy = "remove it; the history of the phases before this one is lost"
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline=""), strict=True))
-        sound = all(set(row) == set(COLUMNS) and None not in row.values() for row in rows)
+        table = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline=""), strict=True)
+        rows = list(table)
+        sound = tuple(table.fieldnames or ()) == COLUMNS and all(
+            set(row) == set(COLUMNS) and None not in row.values() for row in rows
+        )
         for row in rows if sound else ():
             int(row["epoch"]), int(row["iteration"]), float(row["value"])
     except (ValueError, csv.Error) as error:

@@ -143,22 +143,22 @@ class Resume:
             )
 
 
-def _settings(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """The fingerprint in one level, under the names that the settings have in configs/."""
-    flat: dict[str, Any] = {}
+def _settings(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    """The fingerprint in one level, as text, under the names that the settings have in configs/."""
+    flat: dict[str, str] = {}
     for key, value in fingerprint.items():
         fields = _DATACLASS.fullmatch(value) if isinstance(value, str) else None
-        parts: Any = dict(_FIELD.findall(fields[1])) if fields else value
-        if isinstance(parts, Mapping):
-            # A recipe's fields go by their settings' names; those of other parts have them already.
-            flat.update({SETTING.get(str(name), str(name)): inner for name, inner in parts.items()})
+        if fields:
+            flat.update({SETTING.get(name, name): text for name, text in _FIELD.findall(fields[1])})
+        elif isinstance(value, Mapping):
+            flat.update({str(name): repr(inner) for name, inner in value.items()})
         else:
-            flat[key] = parts
+            flat[key] = repr(value)
     return flat
 
 
-def _shown(value: Any) -> str:
-    return shortened(value if isinstance(value, str) else repr(value), 40)
+def _shown(value: str | None) -> str:
+    return shortened(str(value), 40)
 
 
 class StudentState:

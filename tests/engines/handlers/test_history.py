@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from scripts.engines.handlers import History
 from scripts.engines.handlers.history import COLUMNS, read_history
+from scripts.errors import InputError
 
 
 def trained(path: Path, *, phase: str = "train", losses: tuple[float, ...] = (1.0, 3.0, 5.0, 7.0), **settings: Any):
@@ -84,3 +85,28 @@ def test_metrics_that_a_handler_set_are_recorded(tmp_path: Path, name: str) -> N
     History(path=tmp_path / "h.csv", phase="forget").attach(engine)
     engine.run([0], max_epochs=1)
     assert values(tmp_path / "h.csv", name) == [("forget", 1, 1, 0.25)]
+
+
+HEADER = b"phase,epoch,iteration,name,value\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe",
+        b"a,b\n1,2\n",
+        HEADER + b"train,1\n",
+        HEADER + b"train,x,1,loss,1\n",
+        HEADER + b"a,1,1,b,1,7\n",
+        b"\0\n\n",
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"history.csv: is damaged.*; remove it"):
+        read_history(tmp_path / "history.csv")
+
+
+def test_a_table_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").mkdir()
+    assert read_history(tmp_path / "history.csv") == []
