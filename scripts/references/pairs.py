@@ -70,6 +70,11 @@ class Pairs:
         """Digest of what is to be forgotten."""
         return digest(self.contents["forget"])
 
+    def make_folder(self) -> None:
+        """Make the folder of the pool, for its owner alone: its models were trained on patients' data."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+
     def original(self, pair: int) -> Job:
         """Trained on everything."""
         return self._trained("original", pair, request="")

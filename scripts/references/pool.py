@@ -85,6 +85,7 @@ class ReferencePool:
         beside = read_json(record, remedy="restore the record of the teacher's training") if record.is_file() else {}
         phases = read_identities(self.folder)
         self.pairs.check_like(beside, {name: Identity.read(one, where=record) for name, one in phases.items()})
+        self.pairs.make_folder()
         count = self.pair_count or self.pilot_pairs
         twins = [job for pair in range(count) for job in (self.pairs.original(pair), self.pairs.retrained(pair))]
         print(f"references: {count} pairs to begin with; {self._cost(twins)}", flush=True)

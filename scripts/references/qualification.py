@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import units
-from scripts.cohort.provenance import provenance_path
+from scripts.cohort.provenance import ModelRecord
+from scripts.engines.reference import member_paths
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.phase import procedure_digest
@@ -26,8 +26,8 @@ from scripts.verify.qualification import LEAST_REQUESTS, qualify
 class Qualify:
     """Writes `release/qualification.json`; `verify` says beside its verdict whether the procedure is qualified.
 
-    The models without a patient are fold-out models with the teacher's own seed: as near to its twin as a pool can
-    come. The fold teachers that unlearning looks at have other seeds, or the target would be the measure.
+    The models without a patient are fold-out models with a seed of their own. The fold teachers that unlearning looks
+    at, which are its targets, have other seeds: with the same seed the measure would be the target itself.
 
     Args:
         procedure: how the models of the pool are made.
@@ -61,9 +61,10 @@ class Qualify:
         """Make the models, score, judge.
 
         Raises:
-            InputError: the teacher's seed is not on record; a model could not be made.
+            InputError: a model that measures would be a target of unlearning; a model could not be made.
         """
         self.folder.refuse_ended()
+        self.pairs.make_folder()
         fold_out = self._fold_out()
         mocks = {patient: self._mock(patient) for patient in self.patients}
         jobs = [*fold_out.values(), *mocks.values()]
@@ -89,13 +90,20 @@ class Qualify:
         print(f"FF {fraction} over {found.requests} patients; t of the gap {found.gap_over_spread:.1f}")
 
     def _fold_out(self) -> dict[int, Job]:
-        path = provenance_path(self.teacher)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            seed, folds = int(content["training"]["seed"]), len(set(self.cohort.folds.values()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: no record of the teacher's seed; train it with this bundle") from error
+        """Fold -> the model that was trained without it, by which the mock requests of its patients are measured.
+
+        Raises:
+            InputError: a fold teacher that serves as a target has the same seed.
+        """
+        seed, folds = self.pairs.first_seed, len(set(self.cohort.folds.values()))
         wanted = sorted({self.cohort.folds[patient] for patient in self.patients})
+        for fold in wanted:
+            for path in member_paths(self.pairs.fold_dir, fold):
+                record = ModelRecord.read(path)
+                if record is not None and record.training.get("seed") == seed:
+                    raise InputError(
+                        f"reference_seed: {seed} is the seed of {path}, a target of unlearning; give another one"
+                    )
         return {fold: self.pairs.fold_out(fold, folds=folds, seed=seed) for fold in wanted}
 
     def _mock(self, patient: str) -> Job:

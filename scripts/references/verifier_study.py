@@ -70,6 +70,7 @@ class VerifierStudy:
 
     def run(self) -> None:
         """Make, score, judge; written block after block, so that an interrupted study can be read as far as it came."""
+        self.pairs.make_folder()
         for pair in range(self.count):
             twins = [self.pairs.original(pair), self.pairs.retrained(pair)]
             run_jobs(twins, workers=self.workers, backend=self.backend)
