@@ -129,6 +129,14 @@ def read_identities(folder: RunFolder) -> dict[str, Any]:
     return found
 
 
+def asked_fold_teachers(folder: RunFolder) -> bool:
+    """Whether forgetting looked at fold teachers; True where that is not on record."""
+    first = read_identities(folder).get(FIRST)
+    if first is None:
+        return True
+    return any(name != "teacher" for name in Identity.read(first, where=folder.identity).model)
+
+
 def procedure_digest(root: str | Path) -> str:
     """Digest of all settings of all phases by which the student in a run's folder was made, the seed apart.
 
