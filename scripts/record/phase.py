@@ -98,6 +98,7 @@ class Phase:
                 f"output_dir: {self.folder.root} holds another run ({_told(found)}); give the request and the settings"
                 " of that run, or another output_dir"
             )
+        self.folder.require_trial()
         if not self._whole():
             raise Refused(f"output_dir: {self.folder.student} is not the student that the run wrote; run forget again")
 
