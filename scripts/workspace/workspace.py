@@ -40,7 +40,11 @@ class Workspace(Parts):
     @cached_property
     def checked_folder(self) -> RunFolder:
         """The folder, after checking that this workflow belongs to the run in it."""
-        return self.phase.goes_on()
+        from scripts.record.resolution import compare_resolution
+
+        folder = self.phase.goes_on()
+        compare_resolution(folder=folder, cohort=self.cohort)
+        return folder
 
     @property
     def evaluated_folder(self) -> RunFolder:
@@ -94,6 +98,10 @@ class Workspace(Parts):
 
     def run(self, engine: Any) -> None:
         """Run the phase's engine in the run's folder, unless it is done."""
+        from scripts.record.resolution import compare_resolution
+
+        self.phase.check()
+        compare_resolution(folder=self.folder, cohort=self.cohort)
         self.phase.run(engine, before=self._write_resolution if self.workflow == "forget" else None)
 
     def _write_resolution(self) -> None:
