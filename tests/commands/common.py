@@ -174,6 +174,12 @@ def temporary(folder: Path) -> set[str]:
     return {name for name in files(folder) if Path(name).name.startswith(".") and Path(name).name != LOCK}
 
 
+def checkpoint_of(folder: Path, phase: str) -> Path:
+    """The state of a phase in a run's folder: its name ends with the digest of what the phase follows from."""
+    found = sorted((folder / "private" / "checkpoints").glob(f"{phase}_*.pt"))
+    return found[0] if found else folder / "none"
+
+
 def read(path: Path) -> Any:
     """Content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ from tests.commands.common import (
     FORGET,
     RESTORE,
     assert_same_tensors,
+    checkpoint_of,
     files,
     pool_settings,
     read,
@@ -29,12 +30,6 @@ from tests.commands.common import (
 )
 
 ADAPTER = ("adapter_model.safetensors", "head.safetensors")
-
-
-def checkpoint_of(folder: Path, phase: str) -> Path:
-    """The state of a phase in a run's folder: its name ends with the digest of what the phase follows from."""
-    found = sorted((folder / "private" / "checkpoints").glob(f"{phase}_*.pt"))
-    return found[0] if found else folder / "none"
 
 
 def kill_in_the_middle(
@@ -164,7 +159,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, pool: Path, finished: P
     [
         ("forget", {"lora_rank": 4}, "lora_rank: 4 not 2"),
         ("forget", {"seed": 1}, "seed: 1 not 0"),
-        ("forget", {"normalise": "none"}, "normalise: 'none' not 'half'"),
+        ("forget", {"cached_views": 2}, "cached_views: 2 not 0"),
         ("forget", {"forget_augment": "flips"}, "forget_augment: 'flips' not 'none'"),
         ("restore", {"restore_batch": 2}, "restore_batch: 2 not 4"),
         ("restore", {"image_size": 48}, "image_size: 48 not 32"),

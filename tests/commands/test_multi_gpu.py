@@ -15,7 +15,20 @@ from typing import Any
 import pytest
 import torch
 
-from tests.commands.common import FORGET, RESTORE, ROOT, TRAIN, environment, files, once, read, run, tensors, words
+from tests.commands.common import (
+    FORGET,
+    RESTORE,
+    ROOT,
+    TRAIN,
+    checkpoint_of,
+    environment,
+    files,
+    once,
+    read,
+    run,
+    tensors,
+    words,
+)
 from tests.commands.two_processes import OVERLAY, Normalised, trained_with_batch_norm
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
@@ -146,7 +159,7 @@ def test_students_have_moved(side_by_side: SimpleNamespace, finished: Path, pool
 @pytest.mark.slow
 def test_weights_of_hard_examples_are_those_of_one_process(side_by_side: SimpleNamespace) -> None:
     weights = [
-        torch.load(folder / "uneven" / "private" / "checkpoints" / "forget.pt", weights_only=True)["objects"]["hard"]
+        torch.load(checkpoint_of(folder / "uneven", "forget"), weights_only=True)["objects"]["hard"]
         for folder in (side_by_side.one, side_by_side.two)
     ]
     assert float((weights[0]["retain"] != 1).float().mean()) > 0.1

@@ -136,9 +136,9 @@ def test_the_pool_is_judged_and_nothing_of_patients_is_told(copied: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"reference_pairs": 3}, "3 pairs are too few; at least 4"),
-        ({"reference_workers": 0}, "reference_workers: 0 is not a positive number"),
-        ({"reference_backend": "cluster"}, "reference_backend: 'cluster' is not one of local, ray"),
+        ({"reference_pairs": 3}, "reference_pairs: 3 is not allowed; allowed: 0, or from 4"),
+        ({"reference_workers": 0}, "reference_workers: '0' is not allowed; allowed: a whole number from 1"),
+        ({"reference_backend": "cluster"}, "reference_backend: 'cluster' is not allowed; allowed: local | ray"),
         ({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'?"),
     ],
 )
@@ -152,7 +152,7 @@ def test_refused(copied: Path, changes: dict[str, Any], said: str) -> None:
 def test_without_a_student_there_is_nothing_to_refer_to(copied: Path) -> None:
     (copied / "run" / "release" / "student.pt").unlink()
     code, errors = front_end("references", settings(copied))
-    assert code == 2 and "no student; run forget first" in errors
+    assert code == 6 and "student.pt is not the student that the run wrote" in errors
 
 
 def test_a_pilot_plans_and_says_so(copied: Path) -> None:
@@ -199,7 +199,8 @@ def test_a_procedure_is_tried_on_mock_requests_and_the_verdict_says_how_that_wen
 def test_a_number_of_mock_requests_that_cannot_be(copied: Path, requests: int) -> None:
     before = models(copied)
     code, errors = qualify(copied, mock_requests=requests)
-    assert code == 2 and f"mock_requests: {requests}: allowed are 16 to " in errors
+    said = {15: "mock_requests: '15' is not allowed; allowed: a whole number from 16"}
+    assert code == 2 and said.get(requests, f"mock_requests: {requests}: allowed are 16 to ") in errors
     assert models(copied) == before
 
 
@@ -231,9 +232,12 @@ def test_the_verifier_is_measured_on_models_of_known_truth(copied: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"study_pairs": 3}, "study_pairs: 3 are too few; at least 4"),
-        ({"study_controls": ["origin"]}, "study_controls: 'origin' is not one of true retrain, original"),
-        ({"study_blocks": 0}, "study_blocks: 0 is not a positive number"),
+        ({"study_pairs": 3}, "study_pairs: '3' is not allowed; allowed: a whole number from 4"),
+        (
+            {"study_controls": ["origin"]},
+            "study_controls: '['origin']' is not allowed; allowed: a list of names, true retrain | original",
+        ),
+        ({"study_blocks": 0}, "study_blocks: '0' is not allowed; allowed: a whole number from 1"),
     ],
 )
 def test_a_study_that_cannot_be(copied: Path, changes: dict[str, Any], said: str) -> None:
