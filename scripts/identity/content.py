@@ -20,8 +20,8 @@ class ContentDigests:
     """Digests of files and records.
 
     Args:
-        cache: JSON file that keeps the digests from command to command; its keys are digests of path, size and times, so
-            that it names nobody. None keeps nothing, and so does a folder that cannot be written to.
+        cache: JSON file that keeps the digests from command to command; its keys are digests of path, size and times,
+            so that it names nobody. None keeps nothing, and so does a folder that cannot be written to.
     """
 
     def __init__(self, cache: str | Path | None = None) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from scripts.cohort.split_file import RecordedSplit
+
 SIZE = 32  # pixels
 NETWORK = {"network_name": "unet_small", "image_size": SIZE, "threads": 1, "progress": False, "folds": 2}
 TRAINING = {**NETWORK, "epochs": 1, "batch_size": 16, "augment": "none", "validate_every": 1, "checkpoint_every": 1}
@@ -43,6 +45,13 @@ def write_datalist(folder: Path, patients: Sequence[str] = PATIENTS) -> dict[str
             entries.append({"image": f"{name}.png", "label": f"{name}-mask.png", "patient_id": patient})
     (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
     return {"dataset_name": "datalist", "datalist": str(folder / "list.json")}
+
+
+def trained_patients(models: Path) -> list[str]:
+    """The patients of the training set, in order."""
+    split = RecordedSplit.read(models / "split.json")
+    assert split is not None
+    return [name for name in PATIENTS if split.places[split.digest(name)] == "training"]
 
 
 def everything(*folders: Path) -> dict[str, tuple[int, int, bytes]]:

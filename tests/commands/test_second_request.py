@@ -25,6 +25,7 @@ from tests.commands.small_data import (
     TRAINING,
     everything,
     opened,
+    trained_patients,
     write_datalist,
 )
 
@@ -57,9 +58,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     root = tmp_path_factory.mktemp("hospital")
     data = {**write_datalist(root / "data"), "model_dir": str(root / "models")}
     run("train", {**TRAINING, **data, "output_dir": str(root / "trained")})
-    split = RecordedSplit.read(root / "models" / "split.json")
-    assert split is not None
-    first, second, *_ = (name for name in PATIENTS if split.places[split.digest(name)] == "training")
+    first, second, *_ = trained_patients(root / "models")
     HospitalKeys.create(root / "keys")
     kept = {"tombstones": str(root / "tombstones.jsonl"), "key_dir": str(root / "keys")}
     place = Hospital(root, first, second, data)
