@@ -92,8 +92,15 @@ class Workspace(Parts):
     def phase(self) -> Phase:
         """This step of the run in its folder: whether it may begin, and whether it is done."""
         from scripts.record.phase import Phase
+        from scripts.record.resolution import same_request
 
-        return Phase(name=self.workflow, folder=self.folder, identity=self.identity, shared=self.settings.shared())
+        return Phase(
+            name=self.workflow,
+            folder=self.folder,
+            identity=self.identity,
+            shared=self.settings.shared(),
+            same_request=lambda: same_request(folder=self.folder, cohort=self.cohort),
+        )
 
     def run(self, engine: Any) -> None:
         """Run the phase's engine in the run's folder, unless it is done."""
