@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--task", required=True, help=" | ".join(TASKS))
     build.add_argument("--output", required=True, help="folder that receives the bundle's folder")
     build.add_argument("--model", help="trained weights (a state dict) of the task's network")
+    build.add_argument(
+        "--records", action="store_true", help="also copy the model's record and split, for use in house"
+    )
     build.add_argument("--untrained", action="store_true", help="random weights; every page then says UNTRAINED")
     commands.add_parser("settings", help="write the settings on top of the workflow files, and docs/SETTINGS.md")
     return top
@@ -44,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = task_bundle(given.task)
         from bundle.build import build  # imports torch and MONAI: seconds that a mistyped option need not cost
 
-        built = build(task, output=given.output, model=given.model, untrained=given.untrained)
+        built = build(task, output=given.output, model=given.model, untrained=given.untrained, records=given.records)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

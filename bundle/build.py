@@ -18,6 +18,8 @@ from monai.bundle import ConfigParser
 from bundle import folding
 from bundle.metadata import UNTRAINED, metadata
 from bundle.tasks import TaskBundle
+from scripts.cohort.membership import record_path
+from scripts.cohort.split_file import FILE_NAME
 from scripts.errors import InputError
 from scripts.files import write_text
 
@@ -39,7 +41,13 @@ class Built:
 
 
 def build(
-    task: TaskBundle, *, output: str | Path, model: str | Path | None = None, untrained: bool = False, root: Path = ROOT
+    task: TaskBundle,
+    *,
+    output: str | Path,
+    model: str | Path | None = None,
+    untrained: bool = False,
+    records: bool = False,
+    root: Path = ROOT,
 ) -> Built:
     """Write the bundle of `task` to `output`/`task.name`; it appears whole or not at all.
 
@@ -48,6 +56,8 @@ def build(
         output: folder that receives the bundle's folder.
         model: trained weights of the task's network, a state dict.
         untrained: write random weights instead, and say so in every page.
+        records: also copy the model's record and its split, by which requests are answered. Whoever has them can test
+            whether an id was trained on: for a bundle that stays where the data is.
         root: the repository.
 
     Raises:
@@ -68,6 +78,8 @@ def build(
     done = False
     try:
         _assemble(work, task, root=root, model=model, untrained=untrained)
+        if records:
+            _records(work / "models", model)
         _readable(work)
         os.replace(work, target)
         done = True
@@ -155,6 +167,24 @@ def _weights(target: Path, inference: Path, task: TaskBundle, *, model: str | Pa
     target.parent.mkdir()
     torch.save(network.state_dict(), target)
     return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def _records(target: Path, model: str | Path | None) -> None:
+    """Copy what lies beside the weights and says who was trained on.
+
+    Raises:
+        InputError: there is no record, or no split.
+    """
+    if model is None:
+        raise InputError("--records: needs --model, whose records are copied")
+    beside = {
+        record_path(model): record_path(target / "model.pt"),
+        Path(model).with_name(FILE_NAME): target / FILE_NAME,
+    }
+    for source, copy in beside.items():
+        if not source.is_file():
+            raise InputError(f"--records: {source}: no such file; the model was not trained by this bundle")
+        shutil.copy(source, copy)
 
 
 def _pages(work: Path, task: TaskBundle, settings: dict[str, Any], *, sha256: str, untrained: bool) -> None:

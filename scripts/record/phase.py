@@ -110,6 +110,7 @@ class Phase:
                 " of that run, or another output_dir"
             )
         self.same_request()
+        self.folder.require_trial()
         if not self._whole():
             raise Refused(f"output_dir: {self.folder.student} is not the student that the run wrote; run forget again")
 
@@ -139,6 +140,14 @@ def read_identities(folder: RunFolder) -> dict[str, Any]:
     if not all(isinstance(entry, dict) for entry in found.values()):
         raise InputError(f"{folder.identity}: not a readable record of a run; run forget again, in another output_dir")
     return found
+
+
+def asked_fold_teachers(folder: RunFolder) -> bool:
+    """Whether forgetting looked at fold teachers; True where that is not on record."""
+    first = read_identities(folder).get(FIRST)
+    if first is None:
+        return True
+    return any(name != "teacher" for name in Identity.read(first, where=folder.identity).model)
 
 
 def procedure_digest(root: str | Path) -> str:

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from scripts.errors import InputError, Refused
-from scripts.files import atomic_path
+from scripts.files import atomic_path, read_json
+from scripts.identity import file_digest
 from scripts.record.run_folder import RunFolder
 
 TOLERANCE = 1e-5
@@ -28,6 +29,10 @@ class Export:
     def __init__(self, *, folder: RunFolder, network: nn.Module, sample: torch.Tensor) -> None:
         if folder.read_state().get("state") != "committed":
             raise Refused(f"output_dir: {folder.root} is not committed; run commit first")
+        certificate = folder.release / "certificate.json"
+        models = read_json(certificate, remedy="restore the folder from where it was kept").get("models")
+        if not isinstance(models, dict) or models.get("after") != file_digest(folder.student):
+            raise Refused(f"{folder.student}: is not the model that {certificate.name} is about")
         self.folder, self.network, self.sample = folder, network, sample
 
     @torch.no_grad()

@@ -88,6 +88,15 @@ class Workspace(Parts):
             model |= {path.name: file_digest(path) for path in used_members(self.cohort, self.fold_dir)}
         return Identity(data=self.contents, model=model, procedure=self.settings.procedure(), code=code_identity())
 
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the fold teachers are asked in this phase; restoration asks those that forgetting asked, or none."""
+        from scripts.record.phase import asked_fold_teachers
+
+        if self.workflow == "restore":
+            return self.asks_reference and asked_fold_teachers(self.folder)
+        return super().needs_reference
+
     @cached_property
     def phase(self) -> Phase:
         """This step of the run in its folder: whether it may begin, and whether it is done."""

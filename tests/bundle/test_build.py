@@ -56,7 +56,7 @@ def test_overlay_became_the_default_and_comments_stay(retina_bundle: Path) -> No
     values = yaml.safe_load(text)
     assert (values["in_channels"], values["image_size"]) == (3, 48)
     line = next(line for line in text.splitlines() if line.startswith("in_channels:"))
-    assert "# 1: images are taken as grey; 3: as RGB" in line
+    assert "# Image channels: 1 takes images as grey, 3 as colour." in line
 
 
 def test_twins_say_the_same(any_bundle: Path) -> None:
@@ -178,3 +178,17 @@ def test_bundles_of_this_repository_fit_their_metadata(
     assert image["num_channels"] == 3
     if TASKS[name].kind == "classification":
         assert pred["num_channels"] == len(TASKS[name].classes)
+
+
+def test_records_are_copied_where_they_are_asked_for(small_repository: Path, model_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--records: .*retina.json: no such file"):
+        build(RETINA, output=tmp_path / "none", model=model_file, records=True, root=small_repository)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "retina.pt").write_bytes(model_file.read_bytes())
+    for name in ("retina.json", "split.json"):
+        (own / name).write_text("{}")
+    plain = build(RETINA, output=tmp_path / "plain", model=own / "retina.pt", root=small_repository).folder
+    assert not list((plain / "models").glob("*.json"))
+    kept = build(RETINA, output=tmp_path / "kept", model=own / "retina.pt", records=True, root=small_repository).folder
+    assert sorted(path.name for path in (kept / "models").glob("*.json")) == ["model.json", "split.json"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.errors import InputError, Refused
+from scripts.files import write_bytes, write_json
 from scripts.identity import Identity, file_digest
 from scripts.record.phase import Phase
 from scripts.record.run_folder import RunFolder
@@ -27,8 +28,13 @@ class Engine:
     def run(self) -> None:
         self.runs += 1
         self.folder.release.mkdir(parents=True, exist_ok=True)
-        self.folder.student.write_bytes(self.content)
-        self.folder.note(state="trial", student=file_digest(self.folder.student))
+        write_bytes(self.folder.student, self.content)
+        write_bytes(self.folder.adapter / "student.json", b"{}")
+        self.folder.note(state="trial", goal="unlearn", student=file_digest(self.folder.student))
+
+
+def write_resolution(folder: RunFolder) -> None:
+    write_json(folder.resolution, {})
 
 
 def identity(**changes: Any) -> Identity:
@@ -47,7 +53,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def forgotten(folder: RunFolder) -> RunFolder:
-    phase(folder).run(Engine(folder))
+    phase(folder).run(Engine(folder), before=lambda: write_resolution(folder))
     return folder
 
 
@@ -128,6 +134,14 @@ def test_an_interrupted_forget_is_no_finished_one(folder: RunFolder) -> None:
     engine = Engine(folder)
     phase(folder).run(engine)
     assert engine.runs == 1
+
+
+@pytest.mark.parametrize("name", ["resolution.json", "state.json", "adapter/student.json"])
+def test_without_its_records_a_run_does_not_go_on(forgotten: RunFolder, name: str) -> None:
+    (forgotten.private / name).unlink()
+    for step in ("restore", "evaluate"):
+        with pytest.raises(InputError, match=f"{name}: is missing"):
+            phase(forgotten, step).goes_on()
 
 
 def test_another_student_in_its_place_is_refused(forgotten: RunFolder) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from scripts.errors import Refused
-from scripts.files import write_tensors
+from scripts.files import write_json, write_tensors
+from scripts.identity import file_digest
 from scripts.record.run_folder import RunFolder
 from scripts.release.export import Export
 from scripts.tasks import build_network
@@ -23,6 +24,11 @@ def test_the_exported_models_answer_as_the_student(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="is not committed; run commit first"):
         Export(folder=folder, network=network, sample=sample)
     folder.note(state="committed")
+    certificate = folder.release / "certificate.json"
+    write_json(certificate, {"models": {"after": "0" * 64}})
+    with pytest.raises(Refused, match="student.pt: is not the model that certificate.json is about"):
+        Export(folder=folder, network=network, sample=sample)
+    write_json(certificate, {"models": {"after": file_digest(folder.student)}})
     Export(folder=folder, network=network, sample=sample).run()
     image = torch.rand(3, 1, 32, 32)
     with torch.no_grad():
