@@ -24,6 +24,12 @@ FORGETTING = {
     **{"forget_batch": 2, "retain_batch": 2, "forget_learning_rate": 0.05, "forget_lr_schedule": "constant"},
 }
 RESTORING = {**NETWORK, "restore_epochs": 1, "restore_steps": 1, "restore_batch": 2, "amp": False}
+OWN = {
+    "train": TRAINING,
+    "forget": FORGETTING,
+    "restore": RESTORING,
+    "evaluate": {**NETWORK, "overlays": 1, "surface": False},
+}
 PATIENTS = tuple(f"patient-{index:02d}" for index in range(16))
 IMAGES = 2  # a patient
 
@@ -45,6 +51,14 @@ def write_datalist(folder: Path, patients: Sequence[str] = PATIENTS) -> dict[str
             entries.append({"image": f"{name}.png", "label": f"{name}-mask.png", "patient_id": patient})
     (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
     return {"dataset_name": "datalist", "datalist": str(folder / "list.json")}
+
+
+def run_settings(root: Path, workflow: str) -> dict[str, Any]:
+    """With which the run of the fixture `whole` was made in its folder, or a copy of it."""
+    data = {"dataset_name": "datalist", "datalist": str(root / "data" / "list.json"), "model_dir": str(root / "models")}
+    if workflow == "train":
+        return {**TRAINING, **data, "output_dir": str(root / "trained")}
+    return {**OWN[workflow], **data, "request": str(root / "request.csv"), "output_dir": str(root / "run")}
 
 
 def trained_patients(models: Path) -> list[str]:

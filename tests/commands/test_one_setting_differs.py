@@ -21,19 +21,9 @@ from scripts.settings.setting import Kind, Setting
 from scripts.settings.workflows import WORKFLOWS
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of
-from tests.commands.common import once, read, refusal, request_file, run, tensors
-from tests.commands.small_data import (
-    FORGETTING,
-    NETWORK,
-    PATIENTS,
-    RESTORING,
-    TRAINING,
-    everything,
-    trained_patients,
-    write_datalist,
-)
+from tests.commands.common import read, refusal, request_file, run, tensors
+from tests.commands.small_data import PATIENTS, everything, run_settings, trained_patients
 
-OWN = {"train": TRAINING, "forget": FORGETTING, "restore": RESTORING, "evaluate": NETWORK}
 MAKING = ("train", "forget", "restore")
 # What changes no training that is there: a fold teacher is another model in another file.
 ELSEWHERE = {("train", "fold")}
@@ -52,37 +42,9 @@ class Untrained:
         raise TrainedAnew
 
 
-@pytest.fixture(scope="session")
-def whole(shared: Path) -> Path:
-    """Data, teacher, fold teachers, and a run that was forgotten, restored and evaluated."""
-    root = shared / "whole"
-    with once(root) as todo:
-        if todo:
-            write_datalist(root / "data")
-            run("train", settings(root, "train"))
-            request_file(root / "request.csv", trained_patients(root / "models")[:1])
-            for name in ("forget", "restore"):
-                run(name, settings(root, name))
-    return root
-
-
-@pytest.fixture
-def copied(whole: Path, tmp_path: Path) -> Path:
-    """A copy of all of it; nothing but the paths is new."""
-    return Path(shutil.copytree(whole, tmp_path / "whole"))
-
-
-def settings(root: Path, workflow: str) -> dict[str, Any]:
-    """With which the run of `whole` was made."""
-    data = {"dataset_name": "datalist", "datalist": str(root / "data" / "list.json"), "model_dir": str(root / "models")}
-    if workflow == "train":
-        return {**TRAINING, **data, "output_dir": str(root / "trained")}
-    return {**OWN[workflow], **data, "request": str(root / "request.csv"), "output_dir": str(root / "run")}
-
-
 def answer(root: Path, workflow: str, **changed: Any) -> str:
     """`done`, `anew`, `goes on`, or the refusal's line: how the command begins, without its engine."""
-    values = {**settings(root, workflow), "bundle_root": ".", **changed}
+    values = {**run_settings(root, workflow), "bundle_root": ".", **changed}
     try:
         workspace = Workspace(workflow=workflow, settings=settings_of(values, workflow))
         workspace.begin()
@@ -135,7 +97,7 @@ def test_the_same_command_again_finds_its_own_result(whole: Path, workflow: str)
 
 @pytest.mark.parametrize(("workflow", "name"), pairs())
 def test_another_value_of_one_setting(whole: Path, workflow: str, name: str) -> None:
-    now = settings_of({**settings(whole, workflow), "bundle_root": "."}, workflow)[name]
+    now = settings_of({**run_settings(whole, workflow), "bundle_root": "."}, workflow)[name]
     before = everything(whole)
     for value in others(SETTINGS[name], now):
         said = answer(whole, workflow, **{name: value})
@@ -239,7 +201,7 @@ def test_another_request_for_as_many_patients(copied: Path, number: int) -> None
     request_file(copied / "request.csv", [other])  # the same request_id
     before = everything(copied)
     for workflow in ("forget", "restore", "evaluate"):
-        assert f"forget: patient '{other}' not '{one}'" in str(refusal(workflow, settings(copied, workflow)))
+        assert f"forget: patient '{other}' not '{one}'" in str(refusal(workflow, run_settings(copied, workflow)))
     asked = {"request": str(copied / "request.csv")}
     assert "without 0 images of a request, not without 2" in answer(copied, "train", **asked)
     assert everything(copied) == before
@@ -260,7 +222,7 @@ def test_another_request_for_the_same_images(copied: Path, change: str) -> None:
     (copied / "request.csv").write_text(text, encoding="utf-8")
     before = everything(copied)
     for workflow in ("forget", "restore", "evaluate"):
-        assert "holds a run of another request" in str(refusal(workflow, settings(copied, workflow)))
+        assert "holds a run of another request" in str(refusal(workflow, run_settings(copied, workflow)))
     assert everything(copied) == before
 
 
@@ -269,7 +231,7 @@ def test_another_request_for_the_same_images(copied: Path, change: str) -> None:
 def test_a_run_that_lost_a_record_goes_nowhere(copied: Path, workflow: str, lost: str) -> None:
     (copied / "run" / lost).unlink()
     before = everything(copied)
-    assert refusal(workflow, settings(copied, workflow)).exit_code in (2, 6)
+    assert refusal(workflow, run_settings(copied, workflow)).exit_code in (2, 6)
     assert everything(copied) == before
 
 
@@ -302,7 +264,7 @@ def test_the_command_is_refused_and_elsewhere_another_result_is_made(
     copied: Path, workflow: str, changed: dict[str, Any]
 ) -> None:
     before = everything(copied)
-    own = settings(copied, workflow)
+    own = run_settings(copied, workflow)
     error = refusal(workflow, {**own, **changed})
     assert next(iter(changed)) in str(error) and error.exit_code == 2
     assert everything(copied) == before
@@ -313,7 +275,7 @@ def test_the_command_is_refused_and_elsewhere_another_result_is_made(
     else:
         made = copied / "other" / "release" / "student.pt"
         if workflow == "restore":
-            run("forget", {**settings(copied, "forget"), "output_dir": str(copied / "other")})
+            run("forget", {**run_settings(copied, "forget"), "output_dir": str(copied / "other")})
         run(workflow, {**own, **changed, "output_dir": str(copied / "other")})
     if workflow == "restore":  # in one epoch the head may be left as it was
         record = read(copied / "other" / "private" / "identity.json")["restore"]
@@ -325,5 +287,5 @@ def test_the_command_is_refused_and_elsewhere_another_result_is_made(
 
 def test_forgetting_again_after_restoration_leaves_the_restored_student(copied: Path) -> None:
     before = (copied / "run" / "release" / "student.pt").read_bytes()
-    run("forget", settings(copied, "forget"))
+    run("forget", run_settings(copied, "forget"))
     assert (copied / "run" / "release" / "student.pt").read_bytes() == before
