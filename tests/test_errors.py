@@ -119,7 +119,13 @@ def test_a_signal_ends_with_a_line_and_cleans_up(repository: Path, tmp_path: Pat
         f"with atomic_path({str(tmp_path / 'a')!r}):\n  print('ready', flush=True)\n  time.sleep(60)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", body], cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", body],
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background an interruption is ignored, and so it would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(number)

@@ -10,7 +10,6 @@ from typing import Any
 
 from scripts.errors import InputError, Refused
 from scripts.record.contents import Unreadable, alike, file_digest, parsed_json, read_regular
-from scripts.record.judgement import VERSION, WORDING, Judgement
 from scripts.record.run_folder import RunFolder
 
 SETTINGS = ("relevant_gap", "clinical_margin")
@@ -67,6 +66,8 @@ def rejudge(
     Raises:
         InputError: as `Judgement.run`.
     """
+    from scripts.record.judgement import Judgement  # brings scipy: only where there is a verdict
+
     judgement = Judgement(
         folder=folder, teacher=teacher, relevant=relevant, clinical_margin=clinical_margin, key_metric=key_metric
     )
@@ -88,6 +89,8 @@ def _require_form(found: Mapping[str, Any]) -> None:
     Raises:
         Unreadable: another version, or an entry of a wrong type.
     """
+    from scripts.record.judgement import VERSION, WORDING
+
     numbers = (found.get(name) for name in SETTINGS)
     sound = (
         found.get("version") == VERSION

@@ -29,20 +29,10 @@ class Phase:
         folder: of the run.
         identity: what the phase's result follows from.
         shared: settings that all phases of a run must have in common.
-        same_request: raises InputError where the run in the folder was asked for by another request; two requests can
-            come to the same images.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        folder: RunFolder,
-        identity: Identity,
-        shared: Mapping[str, Any],
-        same_request: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.name, self.folder, self.identity, self.same_request = name, folder, identity, same_request
+    def __init__(self, *, name: str, folder: RunFolder, identity: Identity, shared: Mapping[str, Any]) -> None:
+        self.name, self.folder, self.identity = name, folder, identity
         self.common = replace(identity, procedure=dict(shared))
 
     def check(self) -> bool:
@@ -68,7 +58,6 @@ class Phase:
             raise InputError(
                 f"output_dir: {self.folder.root} holds another run ({_told(found)}); give another output_dir"
             )
-        self.same_request()
         return bool(before.get("done")) and self._whole()
 
     def run(self, engine: Engine, *, before: Callable[[], None] | None = None) -> None:
@@ -109,7 +98,6 @@ class Phase:
                 f"output_dir: {self.folder.root} holds another run ({_told(found)}); give the request and the settings"
                 " of that run, or another output_dir"
             )
-        self.same_request()
         self.folder.require_trial()
         if not self._whole():
             raise Refused(f"output_dir: {self.folder.student} is not the student that the run wrote; run forget again")

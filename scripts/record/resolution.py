@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +30,6 @@ class WriteResolution:
     Args:
         near_duplicates: also list look-alikes of forget images in the other sets.
         loaders: what forgetting draws from, to be counted in it.
-        identity: what the run is known by, beside the images of its sets; kept in the resolution.
     """
 
     def __init__(
@@ -42,11 +40,10 @@ class WriteResolution:
         source: DataSource,
         near_duplicates: bool = True,
         loaders: CohortLoaders | None = None,
-        identity: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.cohort, self.source = folder, cohort, source
         self.near_duplicates = bool(near_duplicates)
-        self.loaders, self.identity = loaders, identity
+        self.loaders = loaders
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self)
@@ -57,42 +54,14 @@ class WriteResolution:
     def _write(self) -> None:
         self.folder.refuse_ended()
         if read_resolution(self.folder) is not None:
-            compare_resolution(folder=self.folder, cohort=self.cohort, identity=self.identity)
+            compare_resolution(folder=self.folder, cohort=self.cohort)
             return
         _refuse_without_record(self.folder)
         cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
         _say_look_alikes(cohort.resolution["near_duplicates"] or [])
         if self.loaders is not None:
             cohort = replace(cohort, resolution={**cohort.resolution, "drawn_from": self.loaders.report()})
-        if self.identity is not None:
-            cohort = replace(cohort, resolution={**cohort.resolution, "identity": dict(self.identity)})
         write_json(self.folder.resolution, cohort.resolution)
-
-
-def same_request(
-    *, folder: RunFolder, cohort: Cohort, goal: str = "", identity: Mapping[str, Any] | None = None
-) -> RunFolder:
-    """The folder, after comparing what was forgotten in it with what is asked for now.
-
-    Restoring with another request would train on what was just forgotten. A folder without a run passes.
-
-    Raises:
-        InputError: another request, other images in a set, another identity or goal; a run without its resolution or
-            without its state.
-    """
-    before = folder.read_state().get("goal")
-    if goal and before and goal != before:
-        raise InputError(f"goal: '{goal}' is asked for, but output_dir {folder.root} holds a run of goal '{before}'")
-    if read_resolution(folder) is None:
-        _refuse_without_record(folder)
-        return folder
-    if _has_student(folder) and not folder.state_file.is_file():
-        raise InputError(
-            f"output_dir: {folder.root} holds a student without {folder.state_file.name}, which says what was done to"
-            " it; run forget again, in another output_dir"
-        )
-    compare_resolution(folder=folder, cohort=cohort, identity=identity)
-    return folder
 
 
 def read_resolution(folder: RunFolder) -> dict[str, Any] | None:
@@ -114,11 +83,11 @@ def read_resolution(folder: RunFolder) -> dict[str, Any] | None:
     return found
 
 
-def compare_resolution(*, folder: RunFolder, cohort: Cohort, identity: Mapping[str, Any] | None = None) -> None:
+def compare_resolution(*, folder: RunFolder, cohort: Cohort) -> None:
     """Compare the resolution in a folder, where there is one, with a cohort.
 
     Raises:
-        InputError: the run there was asked for by another request, has other images in a set, or another identity.
+        InputError: the run there was asked for by another request, or has other images in a set.
     """
     found = read_resolution(folder)
     if found is None:
@@ -129,16 +98,14 @@ def compare_resolution(*, folder: RunFolder, cohort: Cohort, identity: Mapping[s
     for name in SETS:
         if found["images"][name] != image_ids(cohort.named(name)):
             raise InputError(f"output_dir: {folder.root} holds a run with other images in '{name}'; {remedy}")
-    if found.get("request") != cohort.resolution.get("request"):
-        raise InputError(f"output_dir: {folder.root} holds a run of another request; {remedy}")
-    if identity is not None and (name := _first_difference(found.get("identity"), identity)):
-        raise InputError(f"output_dir: {folder.root} holds a run with another {name}; {remedy}")
-
-
-def _first_difference(before: Any, now: Mapping[str, Any]) -> str:
-    before = before if isinstance(before, dict) else {}
-    now = json.loads(json.dumps(dict(now), default=str))  # as it would have been written
-    return next((name for name in sorted({*before, *now}) if before.get(name) != now.get(name)), "")
+    before, now = found.get("request"), cohort.resolution.get("request")
+    if before != now:
+        names = ["the request itself"]
+        if isinstance(before, dict) and isinstance(now, dict):
+            names = [name for name in now if before.get(name) != now[name]]
+        raise InputError(
+            f"output_dir: {folder.root} holds a run of another request ({', '.join(names)} differ); {remedy}"
+        )
 
 
 def _has_student(folder: RunFolder) -> bool:

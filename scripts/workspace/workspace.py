@@ -52,7 +52,11 @@ class Workspace(Parts):
     @cached_property
     def checked_folder(self) -> RunFolder:
         """The folder, after checking that this workflow belongs to the run in it."""
-        return self.phase.goes_on()
+        from scripts.record.resolution import compare_resolution
+
+        folder = self.phase.goes_on()
+        compare_resolution(folder=folder, cohort=self.cohort)
+        return folder
 
     @property
     def evaluated_folder(self) -> RunFolder:
@@ -101,18 +105,15 @@ class Workspace(Parts):
     def phase(self) -> Phase:
         """This step of the run in its folder: whether it may begin, and whether it is done."""
         from scripts.record.phase import Phase
-        from scripts.record.resolution import same_request
 
-        return Phase(
-            name=self.workflow,
-            folder=self.folder,
-            identity=self.identity,
-            shared=self.settings.shared(),
-            same_request=lambda: same_request(folder=self.folder, cohort=self.cohort),
-        )
+        return Phase(name=self.workflow, folder=self.folder, identity=self.identity, shared=self.settings.shared())
 
     def run(self, engine: Any) -> None:
         """Run the phase's engine in the run's folder, unless it is done."""
+        from scripts.record.resolution import compare_resolution
+
+        self.phase.check()
+        compare_resolution(folder=self.folder, cohort=self.cohort)
         self.phase.run(engine, before=self._write_resolution if self.workflow == "forget" else None)
 
     def _write_resolution(self) -> None:

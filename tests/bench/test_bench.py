@@ -108,6 +108,6 @@ def test_a_contender_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "model.pt").is_file()
     assert found["cpu_seconds"] > 0 and found["peak_memory_bytes"] > 1e6 and found["import_cpu_seconds"] > 0
     assert math.isclose(sum(part["cpu_seconds"] for part in found["parts"]), found["cpu_seconds"], rel_tol=0.2)
-    with pytest.raises(RuntimeError, match=r"(?s)train ended with 1: .*build_source"):
+    with pytest.raises(RuntimeError, match=r"(?s)train ended with 1: .*Workspace"):
         measured([{"workflow": "train", "settings": {**settings, "dataset_name": "no_such_set"}}])
     json.dumps(found)

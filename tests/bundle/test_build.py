@@ -80,7 +80,8 @@ def test_untrained_is_said_everywhere(classification_bundle: Path, retina_bundle
 
 def test_pages_are_filled_in(any_bundle: Path) -> None:
     for page in [*any_bundle.glob("docs/*.md"), *any_bundle.glob("docs/*.txt")]:
-        assert "$" not in page.read_text(), page
+        # The defaults of settings may be expressions of a config.
+        assert "$" not in page.read_text().replace("$@", ""), page
 
 
 @pytest.mark.parametrize("kind", ["missing", "architecture", "code", "none"])

@@ -86,11 +86,12 @@ def test_the_patient_who_is_named_is_forgotten_where_it_is_said(copied: Path, el
 def test_fold_teachers_have_the_given_settings(tmp_path: Path, way: Way) -> None:
     data = write_datalist(tmp_path / "data")
     own = {"epochs": 2, "learning_rate": 0.004, "seed": 5, "split_seed": 3, "normalise": "none"}
+    wanted = {**own, "image_size": TRAINING["image_size"], "batch_size": TRAINING["batch_size"]}
     places = {"model_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "run")}
     way("train", {"bundle_root": str(ROOT), **TRAINING, **data, **places, **own})
     for name in ("model", "model_fold0", "model_fold1"):
         record = read(tmp_path / "models" / f"{name}.json")
-        assert {**own, "image_size": TRAINING["image_size"]}.items() - record["training"].items() == {("split_seed", 3)}
+        assert wanted.items() <= record["training"].items()
         assert record["split"]["seed"] == 3 and record["data_set"] == "datalist"
 
 
@@ -112,6 +113,8 @@ def test_fold_teachers_have_the_given_settings(tmp_path: Path, way: Way) -> None
         ("unlearn", {"request": "absent.csv"}, "absent.csv: no such request file"),
         ("train", {"overwrite": "yes"}, "overwrite: 'yes' is not allowed; allowed: true or false"),
         ("train", {"epoch": 3}, "epoch: is no setting; did you mean 'epochs'?"),
+        ("train", {"learning_rates": [0.1, 0.2]}, "learning_rates: is no setting; did you mean 'learning_rate'?"),
+        ("train", {"batch_sizes": "$2 * 8"}, "batch_sizes: is no setting; did you mean 'batch_size'?"),
         ("train", {"epochs": 0}, "epochs: '0' is not allowed"),
         ("train", {"key_dir": 3}, "key_dir: '3' is not allowed"),
     ],

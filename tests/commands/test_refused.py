@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.commands.common import ROOT, environment, read, refusal, request_file, run, start
-from tests.commands.small_data import everything, run_settings, trained_patients
+from scripts.record.keys import HospitalKeys
+from tests.commands.common import ROOT, assert_same_tensors, environment, read, refusal, request_file, run, start
+from tests.commands.small_data import NETWORK, everything, run_settings, trained_patients
 
 PLACES = ("model_dir", "request", "output_dir")
 HOLD = "import sys\nfrom scripts.record.lock import lock_folder\nlock_folder(sys.argv[1])\nprint('held', flush=True)\n"
@@ -81,22 +82,19 @@ def holder(copied: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_while_another_command_is_at_work(copied: Path, holder: subprocess.Popen[str]) -> None:
-    keys = copied / "keys"
-    from scripts.record.keys import HospitalKeys
-
-    HospitalKeys.create(keys)
-    reason = {"key_dir": str(keys), "override_reason": "a test"}
+    HospitalKeys.create(copied / "keys")
+    reason = {"key_dir": str(copied / "keys"), "override_reason": "a test"}
+    network = {"network_name": NETWORK["network_name"]}
     before = everything(copied)
-    for workflow, own in (("evaluate", {}), ("revert", {}), ("commit", reason)):
-        found = {**settings(copied, workflow, **own)}
-        if workflow == "revert":
-            found |= {name: run_settings(copied, "forget")[name] for name in ("network_name",)}
-        error = refusal(workflow, found)
+    for workflow, own in (("evaluate", {}), ("revert", network), ("commit", reason)):
+        error = refusal(workflow, settings(copied, workflow, **own))
         assert error.exit_code == 6 and "another command is at work" in str(error)
         assert everything(copied) == before
     os.kill(holder.pid, 9)
     holder.wait()
     run("evaluate", settings(copied, "evaluate"))
+    run("revert", settings(copied, "revert", **network))
+    assert_same_tensors(copied / "run" / "release" / "teacher.pt", copied / "models" / "model.pt")
 
 
 @pytest.mark.slow

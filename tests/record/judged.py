@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from scripts.files import write_bytes, write_json
+from scripts.identity import Identity
+from scripts.identity.identity import plain_digest
 from scripts.record.judgement import Judgement
 from scripts.record.run_folder import RunFolder
 from scripts.verify.verdict import decide
@@ -22,6 +24,11 @@ TRAINING = {
     "split": {"seed": 0, "validation_share": 0.2, "test_share": 0.2, "guard_share": 0.0, "folds": 5},
     "training": {"epochs": 30, "seed": 1000},
 }
+
+
+def procedure(steps: int) -> str:
+    """Digest of the procedure by which `Run.unlearned` says that a student was made."""
+    return plain_digest({"forget": {"steps_per_round": steps, "seed": None}})
 
 
 def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
         "teacher": values(scores.models["original"][0]),
         "budget": 12,
         "seeds": [1000 + pair for pair in range(8)],
-        "recipes": ["Recipe(steps=180)"],
+        "recipes": [procedure(180)],
         "models": {
             kind: [{"values": values(model, dice if kind == "unlearned" else 0.0)} for model in models]
             for kind, models in scores.models.items()
@@ -86,8 +93,14 @@ class Run:
         self.teacher.write_bytes(b"teacher")
         write_bytes(self.folder.student, b"student")
         self.record({})
-        self.folder.note(state="trial", recipe="Recipe(steps=180)")
+        self.folder.note(state="trial")
+        self.unlearned(steps=180)
         self.write(pool)
+
+    def unlearned(self, *, steps: int) -> None:
+        """Record that the student was made in so many steps."""
+        identity = Identity(procedure={"steps_per_round": steps, "seed": 0})
+        write_json(self.folder.identity, {"forget": {**identity.as_dict(), "done": True}})
 
     def record(self, changes: dict[str, Any]) -> None:
         training = {**TRAINING["training"], "seed": 7, **changes}

@@ -14,7 +14,7 @@ import pytest
 from scripts.errors import InputError, Refused
 from scripts.files import write_json
 from scripts.verify.qualification import qualify
-from tests.record.judged import Run, passing_pool, pool_of
+from tests.record.judged import Run, passing_pool, pool_of, procedure
 from tests.verify.simulated import simulated
 
 
@@ -100,7 +100,7 @@ def test_a_teacher_made_otherwise_is_inconclusive(tmp_path: Path, passing, chang
 
 def test_a_student_of_another_recipe_is_inconclusive(tmp_path: Path, passing: dict[str, Any]) -> None:
     run = Run(tmp_path, passing)
-    run.folder.note(recipe="Recipe(steps=40)")
+    run.unlearned(steps=40)
     code, verdict = run.judge()
     assert code == 4 and "unlearned with other settings" in verdict["reason"]
     run.teacher.with_suffix(".json").unlink()
@@ -137,7 +137,7 @@ def qualified(run: Run, **changes: Any) -> None:
         run.folder.private / "qualification_scores.json", {"patients": [f"secret-{i}" for i in range(16)], **scores}
     )
     teacher = hashlib.sha256(run.teacher.read_bytes()).hexdigest()
-    content = {**asdict(qualify(**scores)), "recipes": ["Recipe(steps=180)"], "teacher": teacher, **changes}
+    content = {**asdict(qualify(**scores)), "recipes": [procedure(180)], "teacher": teacher, **changes}
     write_json(run.folder.qualification, content)
 
 
@@ -149,7 +149,7 @@ def test_a_qualification_is_computed_again(tmp_path: Path, passing: dict[str, An
     assert run.judge()[1]["procedure_qualified"] is None
     qualified(run)
     assert run.judge()[1]["procedure_qualified"] is True
-    qualified(run, recipes=["Recipe(steps=40)"])
+    qualified(run, recipes=[procedure(40)])
     assert run.judge()[1]["procedure_qualified"] is None
     for changes in ({"qualified": False}, {"forgotten_fraction": 0.5}, {"requests": "16"}, {"reason": None}):
         qualified(run, **changes)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from scripts.errors import InputError
-from scripts.record.resolution import WriteResolution, same_request
+from scripts.record.resolution import WriteResolution, compare_resolution
 from scripts.record.run_folder import RunFolder
 
 
@@ -42,21 +42,22 @@ def test_what_is_drawn_from_is_counted_and_not_named(bench, tmp_path) -> None:
     assert "drawn_from" not in bench.cohort.resolution
 
 
-def test_a_run_is_not_gone_on_with_for_another_request_or_goal(bench, tmp_path) -> None:
+def test_a_run_is_compared_with_what_is_asked_for_now(bench, tmp_path) -> None:
     folder = RunFolder(output_dir=tmp_path, log=False)
     # Nothing was forgotten here yet: nothing to compare with.
-    assert same_request(folder=folder, cohort=bench.cohort, goal="suppress") is folder
+    compare_resolution(folder=folder, cohort=bench.cohort)
     WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
-    folder.note(state="trial", goal="unlearn")
-    assert same_request(folder=folder, cohort=bench.cohort, goal="unlearn") is folder
-    with pytest.raises(InputError, match="goal: 'suppress' is asked for, but .* holds a run of goal 'unlearn'"):
-        same_request(folder=folder, cohort=bench.cohort, goal="suppress")
+    compare_resolution(folder=folder, cohort=bench.cohort)
     fewer = dataclasses.replace(bench.cohort, forget=bench.cohort.forget[1:])
     with pytest.raises(InputError, match="forgot other images"):
-        same_request(folder=folder, cohort=fewer, goal="unlearn")
+        compare_resolution(folder=folder, cohort=fewer)
+    later = {**bench.cohort.resolution["request"], "requested_on": "2026-02-01"}
+    renamed = dataclasses.replace(bench.cohort, resolution={**bench.cohort.resolution, "request": later})
+    with pytest.raises(InputError, match="holds a run of another request .requested_on differ."):
+        compare_resolution(folder=folder, cohort=renamed)
     folder.resolution.write_text("{}")
     with pytest.raises(InputError, match="not a readable resolution"):
-        same_request(folder=folder, cohort=bench.cohort, goal="unlearn")
+        compare_resolution(folder=folder, cohort=bench.cohort)
 
 
 def test_a_look_alike_under_another_name_is_said_on_the_terminal(bench, tmp_path, capsys) -> None:
@@ -70,12 +71,7 @@ def test_a_look_alike_under_another_name_is_said_on_the_terminal(bench, tmp_path
 
 def test_the_resolution_of_another_request_is_left_alone(bench, tmp_path) -> None:
     folder = RunFolder(output_dir=tmp_path, log=False)
-    settings = {
-        "folder": folder,
-        "source": bench.source,
-        "near_duplicates": False,
-        "identity": {"data": "a", "n": (1,)},
-    }
+    settings = {"folder": folder, "source": bench.source, "near_duplicates": False}
     WriteResolution(cohort=bench.cohort, **settings)()
     before = folder.resolution.read_bytes()
     fewer = dataclasses.replace(bench.cohort, forget=bench.cohort.forget[1:])
@@ -85,31 +81,19 @@ def test_the_resolution_of_another_request_is_left_alone(bench, tmp_path) -> Non
     for cohort, words in ((fewer, "forgot other images"), (moved, "'retain'"), (renamed, "of another request")):
         with pytest.raises(InputError, match=words):
             WriteResolution(cohort=cohort, **settings)()
-        with pytest.raises(InputError, match=words):
-            same_request(folder=folder, cohort=cohort)
-    for identity in ({"data": "b", "n": (1,)}, {"n": (1,)}):
-        with pytest.raises(InputError, match="holds a run with another data"):
-            WriteResolution(cohort=bench.cohort, **settings | {"identity": identity})()
-        with pytest.raises(InputError, match="holds a run with another data"):
-            same_request(folder=folder, cohort=bench.cohort, identity=identity)
     WriteResolution(cohort=bench.cohort, **settings)()
     assert folder.resolution.read_bytes() == before
 
 
-@pytest.mark.parametrize("missing", ["resolution.json", "state.json"])
 @pytest.mark.parametrize("left", ["private/adapter/adapter_config.json", "release/student.pt"])
-def test_a_student_without_its_record_is_not_gone_on_with(bench, tmp_path, missing: str, left: str) -> None:
+def test_a_student_without_its_resolution_is_no_new_run(bench, tmp_path, left: str) -> None:
     folder = RunFolder(output_dir=tmp_path, log=False)
     WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
     folder.note(state="trial", goal="unlearn")
     path = folder.root / left
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"")
-    assert same_request(folder=folder, cohort=bench.cohort) is folder
-    (folder.private / missing).unlink()
-    with pytest.raises(InputError, match=rf"(holds a student without |/){missing}"):
-        same_request(folder=folder, cohort=bench.cohort)
-    if missing == "resolution.json":
-        with pytest.raises(InputError, match="holds a student without resolution.json"):
-            WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
-        assert not folder.resolution.exists()
+    folder.resolution.unlink()
+    with pytest.raises(InputError, match="holds a student without resolution.json"):
+        WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, near_duplicates=False)()
+    assert not folder.resolution.exists()

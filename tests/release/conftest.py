@@ -58,7 +58,8 @@ def prepare(root: Path, pool: dict[str, Any], *, judge: bool = True) -> Site:
         {"request": request, "images": {"forget": ["secret-image-1"]}, "patients": {"forget": IDS}},
     )
     data = {"forget": {one: {f"{one}-image": "digest"} for one in IDS}}
-    identity = Identity(data=data, procedure={"image_size": 64, "lora_rank": 2})
+    # The procedure is the one that the simulated pool names.
+    identity = Identity(data=data, procedure={"steps_per_round": 180, "seed": 0})
     write_json(run.folder.identity, {"forget": {**identity.as_dict(), "done": True}})
     run.folder.note(goal="unlearn", student=file_digest(run.folder.student))
     if judge:

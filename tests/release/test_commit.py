@@ -287,7 +287,7 @@ def test_a_reason_names_no_patient(site) -> None:
 def test_the_key_for_models_is_checked_first(site, name: str | None) -> None:
     content = (site.root / "keys" / name).read_bytes() if name else b"no key"
     (site.root / "keys" / "model_signing.pem").write_bytes(content)
-    refused(site, "key_dir: .*model_signing.pem is not a (readable key|key on an elliptic curve)")
+    refused(site, "model_signing.pem: not a (readable key|key on the elliptic curve P-256)")
 
 
 def test_a_ledger_without_a_plan_is_refused(interrupted) -> None:
@@ -340,7 +340,7 @@ def test_the_certificate_covers_contents_and_all_settings(tmp_path: Path, passin
     keys = prepare(tmp_path / "first", passing, judge=False).root / "keys"
     plain = certified("plain", lambda record: None)
     label = certified("label", lambda record: record["data"]["forget"]["secret-a"].update({"secret-a-image": "new"}))
-    setting = certified("setting", lambda record: record["procedure"].update(image_size=48))
+    setting = certified("setting", lambda record: record["procedure"].update(steps_per_round=48))
     assert plain["data_hash"] != label["data_hash"] and plain["data_hash"] == setting["data_hash"]
     assert plain["config_hash"] == label["config_hash"] != setting["config_hash"]
 
