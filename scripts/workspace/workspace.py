@@ -112,7 +112,8 @@ class Workspace(Parts):
         """Run the phase's engine in the run's folder, unless it is done."""
         from scripts.record.resolution import compare_resolution
 
-        self.phase.check()
+        if self.phase.check():
+            self.folder.require_trial()  # a finished run without its records is not handed back as done
         compare_resolution(folder=self.folder, cohort=self.cohort)
         self.phase.run(engine, before=self._write_resolution if self.workflow == "forget" else None)
 
