@@ -130,7 +130,14 @@ def request_name(cohort: Cohort) -> str:
 
 
 def training_records(cohort: Cohort, *, fold: int = -1) -> tuple[Record, ...]:
-    """The training set without the patients of `fold`, the forget records among it: see `left_out`."""
+    """The training set without the patients of `fold`, the forget records among it: see `left_out`.
+
+    Raises:
+        InputError: there is no such fold; a model that leaves nobody out is no fold teacher.
+    """
+    folds = 0 if cohort.recorded is None else cohort.recorded.folds
+    if cohort.recorded is not None and fold >= 0 and fold >= folds:
+        raise InputError(f"fold: {fold} is not below folds, {folds}; allowed: -1 for none, or from 0 below folds")
     return cohort.training(fold)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.membership import Membership, read_json_object, record_path
+from scripts.cohort.split_file import SETTING_NAMES
 from scripts.errors import InputError
 from scripts.files import write_json
 
@@ -117,7 +118,7 @@ class ModelRecord:
         now = {"data_set": cohort.resolution["data_set"], **cohort.resolution["settings"]}
         for name in ("data_set", *SPLIT, *(("folds",) if self.fold >= 0 else ())):
             if before.get(name) != now[name]:
-                setting = "split_seed" if name == "seed" else name
+                setting = SETTING_NAMES.get(name, name)
                 raise InputError(
                     f"{model}: was trained with {setting} = {before.get(name)!r}, not {now[name]!r};"
                     " give the settings of its training, or its patients would not be where they were"

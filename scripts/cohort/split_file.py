@@ -33,6 +33,7 @@ from scripts.files import write_json
 FILE_NAME = "split.json"
 VERSION = 1
 SETTINGS = ("data_set", "seed", "validation_share", "test_share", "guard_share")
+SETTING_NAMES = {"data_set": "dataset_name", "seed": "split_seed"}  # where a config calls them otherwise
 SALT_BYTES = 16
 
 
@@ -136,7 +137,7 @@ class RecordedSplit:
         """
         for name in SETTINGS:
             if name in now and self.settings[name] != now[name]:
-                setting = "split_seed" if name == "seed" else name
+                setting = SETTING_NAMES.get(name, name)
                 raise InputError(
                     f"{self.path or FILE_NAME}: the split was made with {setting} = {self.settings[name]!r}, not"
                     f" {now[name]!r}; give the settings of the training, or another model_dir"

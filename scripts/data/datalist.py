@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Datalist(DataSource):
         spatial_dims: 2 or 3; None takes those of the first image.
         channels: of the network: how pictures are taken, and what volumes must have; None takes those of the first
             image.
+        gone: gives the image ids of what was forgotten before: those entries keep their place in the list, but their
+            files are not looked at and may be missing. None: nothing was.
     """
 
     name = "datalist"
@@ -57,6 +59,7 @@ class Datalist(DataSource):
         classes: Sequence[str] | None = None,
         spatial_dims: int | None = None,
         channels: int | None = None,
+        gone: Callable[[Sequence[Record]], Collection[str]] | None = None,
     ) -> None:
         if not datalist:
             raise InputError("data set 'datalist' needs its JSON file: give --datalist FILE")
@@ -69,13 +72,18 @@ class Datalist(DataSource):
             for index, entry in enumerate(listed)
         ]
         _say_unknown([entry for _, _, listed in sections for entry in listed], where=self.path)
-        self._check_files(entries)
+        out = gone(entries) if gone else ()
+        there = [entry for entry in entries if entry["image_id"] not in out]
+        _check_files(there)
+        for entry in entries:
+            del entry["where"]
         self._records = checked_records(entries, where=self.path)
         self._ages()
         self.task = self._task(task)
         self.classes = self._classes(classes)
         self._volumes = self._kind()
-        self.spatial_dims, self.channels = self._shape(spatial_dims, channels)
+        first = min(there or entries, key=lambda entry: entry["image_id"])["image"]
+        self.spatial_dims, self.channels = self._shape(first, spatial_dims, channels)
 
     def records(self) -> list[Record]:
         return [dict(record) for record in self._records]
@@ -115,18 +123,6 @@ class Datalist(DataSource):
         named = _split(entry, split, where)
         return {**record, "split": named} if named else record
 
-    def _check_files(self, records: list[Record]) -> None:
-        """Refuse an image file that two entries name, under whatever path: forgetting one would leave the other."""
-        seen: dict[Any, str] = {}
-        for record in records:
-            where, image = record.pop("where"), record["image"]
-            status = os.stat(image)
-            other = seen.setdefault((status.st_dev, status.st_ino), where)
-            if other != where:
-                raise InputError(f"{where}: image {image} is the file of {other.rsplit(': ', 1)[-1]} too; list it once")
-            if image == record["label"]:
-                raise InputError(f"{where}: image and label are the same file {image}")
-
     def _ages(self) -> None:
         """Ages in years; what is not understood is left out, counted and said."""
         odd = []
@@ -151,8 +147,6 @@ class Datalist(DataSource):
         path = self.folder / name
         if ".." in Path(name).parts or not path.resolve().is_relative_to(root):
             raise InputError(f"{where}: '{name}' leads out of {self.folder}; paths and links must stay inside it")
-        if not path.is_file():
-            raise InputError(f"{where}: no such file {path}")
         return path
 
     def _task(self, asked: str | None) -> str:
@@ -186,11 +180,10 @@ class Datalist(DataSource):
             raise InputError(f"{self.path}: lists both NIfTI files and pictures; give each a list of its own")
         return kinds.pop()
 
-    def _shape(self, asked: int | None, channels: int | None) -> tuple[int, int]:
+    def _shape(self, first: str, asked: int | None, channels: int | None) -> tuple[int, int]:
         """Spatial dimensions and channels, from the settings and, where they leave it open, the first image."""
         if asked not in (None, 2, 3):
             raise InputError(f"spatial_dims: '{asked}' is not 2 or 3")
-        first = self._records[0]["image"]
         if not self._volumes:
             if asked == 3:
                 raise InputError(f"{first}: a picture has 2 spatial dimensions; spatial_dims is 3")
@@ -202,6 +195,23 @@ class Datalist(DataSource):
         if asked == 2 and dims == 3:
             raise InputError(f"{first}: shape {shape} is a volume, where spatial_dims is 2")
         return asked or (2 if len(shape) < 3 or shape[2] == 1 else 3), found
+
+
+def _check_files(records: list[Record]) -> None:
+    """Refuse a file that is missing, and an image file that two entries name, under whatever path: forgetting one
+    would leave the other."""
+    seen: dict[Any, str] = {}
+    for record in records:
+        where, image = record["where"], record["image"]
+        files = [record[key] for key in ("image", "label") if isinstance(record[key], str)]
+        if missing := [path for path in files if not os.path.isfile(path)]:
+            raise InputError(f"{where}: no such file {missing[0]}")
+        status = os.stat(image)
+        other = seen.setdefault((status.st_dev, status.st_ino), where)
+        if other != where:
+            raise InputError(f"{where}: image {image} is the file of {other.rsplit(': ', 1)[-1]} too; list it once")
+        if image == record["label"]:
+            raise InputError(f"{where}: image and label are the same file {image}")
 
 
 def _stripped(value: Any) -> Any:

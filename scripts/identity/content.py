@@ -1,4 +1,4 @@
-"""SHA-256 of what the files of a record hold, computed once per path, size and time."""
+"""SHA-256 of what the files of a record hold, computed once per path, size and times."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ContentDigests:
     """Digests of files and records.
 
     Args:
-        cache: JSON file that keeps the digests from command to command; its keys are digests of path, size and time, so
-            that it names nobody. None keeps nothing, and so does a folder that cannot be written to.
+        cache: JSON file that keeps the digests from command to command; its keys are digests of path, size and times,
+            so that it names nobody. None keeps nothing, and so does a folder that cannot be written to.
     """
 
     def __init__(self, cache: str | Path | None = None) -> None:
@@ -67,7 +67,9 @@ class ContentDigests:
         """
         try:
             status = os.stat(path)
-            key = f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
+            # The time of the last change of the entry as well: a program may set the other one back.
+            times = f"{status.st_mtime_ns}|{status.st_ctime_ns}"
+            key = f"{os.path.realpath(path)}|{status.st_ino}|{status.st_size}|{times}"
             key = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
             if key not in self._known:
                 self._known[key] = _digest(path)

@@ -110,9 +110,15 @@ class TeacherRun:
     def _difference(self, before: ModelRecord) -> str:
         """How the training of the weights at `path` differs from this one; empty where it does not."""
         found = first_difference({"fold": before.fold, **before.training}, {"fold": self.fold, **self.settings})
+        if not found and self.cohort is not None:
+            found = self._other_data(before, self.cohort)
         if not found and self.identity is not None:
+            digests = [one.get("data") for one in (before.identity, self.identity)]
+            # A digest would tell a reader nothing; who was trained on is compared above.
+            if digests[0] != digests[1] and all(isinstance(digest, str) for digest in digests):
+                return "on other contents of the images or labels of training and selection"
             found = first_difference(before.identity, self.identity)
-        return found or ("" if self.cohort is None else self._other_data(before, self.cohort))
+        return found
 
     def _other_data(self, before: ModelRecord, cohort: Cohort) -> str:
         split = {name: value for name, value in cohort.resolution["settings"].items() if name in before.split}
@@ -121,7 +127,7 @@ class TeacherRun:
         then = {name: before.split[name] for name in split}
         data_set = cohort.resolution["data_set"]
         if found := first_difference({"data_set": before.data_set, **then}, {"data_set": data_set, **split}):
-            return found.replace("with seed ", "with split_seed ")
+            return found.replace("with seed ", "with split_seed ").replace("with data_set ", "with dataset_name ")
         if before.membership is None:
             return "without a record of who was in it"
         now = ModelRecord.of(cohort, fold=self.fold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -168,9 +169,12 @@ def _check_keys(run: Running, workflow: str, line: CommandLine) -> None:
         check_keys(line.listed, ids | set(SETTINGS), where="--args_file")
     text = str(run.config)
     for key, value in run.config.items():
+        if key in SETTINGS or key in _runnable(workflow) or re.search(rf"@{re.escape(key)}(?!\w)", text):
+            continue
         plain = not isinstance(value, (Mapping, list)) and not str(value).startswith(("$", "@", "%"))
-        if plain and key not in SETTINGS and key not in _runnable(workflow) and f"@{key}" not in text:
-            raise InputError(f"{key}: is no setting{_hint(key, SETTINGS)}")
+        # A part that nothing refers to is a user's own, unless it is called almost as what it was meant to be.
+        if plain or difflib.get_close_matches(key, [*SETTINGS, "network_def"], n=1, cutoff=0.85):
+            raise InputError(f"{key}: is no setting{_hint(key, [*SETTINGS, 'network_def'])}")
 
 
 def check_keys(keys: Iterable[str], known: set[str] | frozenset[str], *, where: str) -> None:

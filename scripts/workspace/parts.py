@@ -100,23 +100,22 @@ class Parts:
 
     @cached_property
     def source(self) -> DataSource:
-        """The data set."""
+        """The data set; of what was forgotten before it looks at no file."""
         from scripts.data import build_source
 
         options = self._some(DATA)
-        about = dict(options)
+        about = options | self._some(["tombstones", "key_dir"])
         options["channels"] = options.pop("in_channels")
+        options["gone"] = self._gone
         return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
 
     @cached_property
     def cohort(self) -> Cohort:
         """The sets of patients, and what the request asks to forget."""
         from scripts.cohort.build import build_cohort
-        from scripts.record.tombstones import gone_images
 
         about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
         train = self.workflow == "train"
-        listed = {"tombstones": self._get("tombstones", ""), "key_dir": self._get("key_dir", "")}
         own = {
             "request": self._get("request", ""),
             "forget_ratio": self._get("forget_ratio", 0.0),
@@ -127,7 +126,7 @@ class Parts:
             "model": (self.settings.as_model or None) if train else self.teacher_path,
             "trust_unrecorded": self._get("trust_unrecorded", False),
             "reference": "fold" if self.asks_reference else "none",
-            "gone_images": lambda records: gone_images(records, **listed),
+            "gone_images": self._gone,
         }
         return shared("cohort", about, lambda: build_cohort(self.source, **own))
 
@@ -241,12 +240,16 @@ class Parts:
 
     @cached_property
     def teacher(self) -> nn.Module:
-        """The teacher, frozen, on the device; refused where its record does not fit."""
+        """The teacher, frozen, on the device; refused where its record does not fit.
+
+        A workflow that asks for no data, such as revert, cannot compare that: the adapter says whose it is.
+        """
         from scripts.cohort.provenance import check_provenance, check_settings
         from scripts.engines.models import place_teacher
 
-        trust = self._get("trust_unrecorded", False)
-        path = check_provenance(self.teacher_path, self.cohort, trust_unrecorded=trust)
+        path = self.teacher_path
+        if "split_seed" in self.settings:
+            check_provenance(path, self.cohort, trust_unrecorded=self._get("trust_unrecorded", False))
         check_settings(path, self.settings)
         about = [str(path), self._some([*NETWORK, "device", "channels_last"]), self.settings.blocks]
         return shared(
@@ -335,6 +338,12 @@ class Parts:
         raise NotImplementedError
 
     # -- helpers
+
+    def _gone(self, records: Any) -> frozenset[str]:
+        """Ids of those images that were forgotten before."""
+        from scripts.record.tombstones import gone_images
+
+        return gone_images(records, **self._some(["tombstones", "key_dir"]))
 
     def _get(self, name: str, default: Any) -> Any:
         return self.settings.get(name, default)

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts import processes
 from scripts.settings.given import Settings
 from scripts.workspace.parts import DATA, MODELS, REQUEST, SPLIT, Parts
 from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
-    from scripts.identity import Identity
+    from scripts.identity import ContentDigests, Identity
     from scripts.record.phase import Phase
     from scripts.record.run_folder import RunFolder
     from scripts.references.pairs import Pairs
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 class Workspace(Parts):
     """Made by a workflow file as `workspace`, which refers to its parts as `$@workspace.cohort` and the like."""
+
+    _digests: ContentDigests | None = None
+
+    def end(self) -> None:
+        """Last step of a workflow: what was computed of the files is kept, the other processes are left.
+
+        A command that was refused does not come here: it leaves the folder of the models as it was.
+        """
+        if self._digests is not None and processes.first():
+            self._digests.save()
+        super().end()
 
     # -- the folder of the run
 
@@ -66,7 +78,7 @@ class Workspace(Parts):
         from scripts.cohort.cohort import SETS
 
         about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
-        return shared("contents", about, lambda: self._digests({name: self.cohort.named(name) for name in SETS}))
+        return shared("contents", about, lambda: self._digests_of({name: self.cohort.named(name) for name in SETS}))
 
     @cached_property
     def identity(self) -> Identity:
@@ -100,7 +112,8 @@ class Workspace(Parts):
         """Run the phase's engine in the run's folder, unless it is done."""
         from scripts.record.resolution import compare_resolution
 
-        self.phase.check()
+        if self.phase.check():
+            self.folder.require_trial()  # a finished run without its records is not handed back as done
         compare_resolution(folder=self.folder, cohort=self.cohort)
         self.phase.run(engine, before=self._write_resolution if self.workflow == "forget" else None)
 
@@ -154,7 +167,7 @@ class Workspace(Parts):
         apart = ("folds", "fold", "forget_ratio")
         procedure = {name: value for name, value in self.settings.procedure().items() if name not in apart}
         return Identity(
-            data=self._digests({"training": trained, "selection": self.cohort.selection}),
+            data=self._digests_of({"training": trained, "selection": self.cohort.selection}),
             membership={"model": plain_digest(patients)},
             procedure=procedure,
             code=code_identity(),
@@ -238,13 +251,12 @@ class Workspace(Parts):
             first_seed=self.settings.reference_seed,
         )
 
-    def _digests(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
+    def _digests_of(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
         from scripts.identity import ContentDigests
 
-        digests = ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
-        found = {name: digests.of_records(records) for name, records in sets.items()}
-        digests.save()
-        return found
+        if self._digests is None:
+            self._digests = ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
+        return {name: self._digests.of_records(records) for name, records in sets.items()}
 
 
 def settings_of(values: Mapping[str, Any], workflow: str) -> Settings:

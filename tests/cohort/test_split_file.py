@@ -161,7 +161,7 @@ def test_folds_may_come_later_once() -> None:
         ({"test_share": 0.3}, "test_share = 0.1, not 0.3"),
         ({"validation_share": 0.0}, "validation_share = 0.2, not 0.0"),
         ({"guard_share": 0.2}, "guard_share = 0.1, not 0.2"),
-        ({"data_set": "chase"}, "data_set = 'listed', not 'chase'"),
+        ({"data_set": "chase"}, "dataset_name = 'listed', not 'chase'"),
     ],
 )
 def test_other_settings_are_refused_by_name(tmp_path, make_patients, other, words) -> None:

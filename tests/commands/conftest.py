@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands.common import FOLDS, FORGET, RESTORE, once, pool_settings, request_file, run
 from tests.commands.disks import MEGABYTE, stand_in
+from tests.commands.small_data import run_settings, trained_patients, write_datalist
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,26 @@ def finished(shared: Path, pool: Path) -> Path:
             shutil.copytree(folder / "forget", folder / "restore")
             run("restore", {**RESTORE, **settings, "output_dir": str(folder / "restore")})
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole(shared: Path) -> Path:
+    """A small datalist, teacher and fold teachers, and a run that was forgotten and restored, in one folder."""
+    root = shared / "whole"
+    with once(root) as todo:
+        if todo:
+            write_datalist(root / "data")
+            run("train", run_settings(root, "train"))
+            request_file(root / "request.csv", trained_patients(root / "models")[:1])
+            for name in ("forget", "restore"):
+                run(name, run_settings(root, name))
+    return root
+
+
+@pytest.fixture
+def copied(whole: Path, tmp_path: Path) -> Path:
+    """A copy of all of it; nothing but the paths is new."""
+    return Path(shutil.copytree(whole, tmp_path / "whole"))
 
 
 @pytest.fixture

@@ -265,3 +265,28 @@ def test_numbers_that_cannot_be_classes(build):
         build("[" + "1" * 5000 + "]")
     with pytest.raises(InputError, match="not a JSON file"):
         build("[" * 100_000)
+
+
+def test_of_what_was_forgotten_before_no_file_is_looked_at(build, folder):
+    listed = [entry(name, patient_id=name) for name in "abc"]
+    for name in ("images/a.png", "masks/a.png"):
+        (folder / name).unlink()
+    with pytest.raises(InputError, match=r"training\[0\]: no such file .*a.png"):
+        build({"training": listed})
+    source = build({"training": listed}, gone=lambda records: {one["image_id"] for one in records[:1]})
+    assert [record["patient_id"] for record in source.records()] == ["a", "b", "c"]
+    with pytest.raises(InputError, match="no such file .*b.png"):
+        (folder / "masks" / "b.png").unlink()
+        build({"training": listed}, gone=lambda records: {"images/a"})
+
+
+def test_the_first_volume_that_is_not_forgotten_says_the_shape(build, folder):
+    listed = []
+    for name in ("one", "two"):
+        save(folder / "nifti" / f"{name}.nii.gz", (8, 8, 8))
+        save(folder / "nifti" / f"m_{name}.nii.gz", (8, 8, 8), mask=True)
+        listed.append({"image": f"nifti/{name}.nii.gz", "label": f"nifti/m_{name}.nii.gz", "patient_id": name})
+    (folder / "nifti" / "one.nii.gz").write_bytes(b"garbage")
+    assert build(listed, gone=lambda records: {"nifti/one"}, channels=1).spatial_dims == 3
+    with pytest.raises(InputError, match="one.nii.gz: not a readable NIfTI file"):
+        build(listed, channels=1)
