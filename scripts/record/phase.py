@@ -10,7 +10,7 @@ from typing import Any
 from ignite.engine import Engine
 
 from scripts import processes
-from scripts.errors import InputError, Refused
+from scripts.errors import InputError, Refused, user_error
 from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
 from scripts.identity.identity import plain_digest
@@ -74,7 +74,12 @@ class Phase:
         if before is not None:
             before()
         processes.once(lambda: self._note(done=False))
-        engine.run()
+        try:
+            engine.run()
+        except Exception as error:
+            if user_error(error) is not None:
+                processes.once(self._take_back)
+            raise
         processes.once(lambda: self._note(done=True))
 
     def goes_on(self) -> RunFolder:
@@ -113,6 +118,16 @@ class Phase:
 
     def _holds_something(self) -> bool:
         return self.folder.student.exists() or self.folder.adapter.exists() or self.folder.resolution.exists()
+
+    def _take_back(self) -> None:
+        """Remove the records of a first phase that ended with bad input before it had made anything.
+
+        The folder then takes the same command again once the input is mended, and holds no run that there never was.
+        """
+        begun = any(self.folder.checkpoints.glob(f"{self.name}_*.pt"))
+        if self.name == FIRST and not begun and not self.folder.student.exists():
+            for path in (self.folder.identity, self.folder.resolution):
+                path.unlink(missing_ok=True)
 
     def _note(self, *, done: bool) -> None:
         # What later phases made of an earlier student is gone once that phase runs again.

@@ -44,14 +44,12 @@ ARTEFACTS = {
     "private/adapter/adapter_model.safetensors",
     "private/adapter/head.safetensors",
     "private/adapter/student.json",
-    "private/.lock",
     "private/identity.json",
     "private/images.csv",
     "private/manifest.json",
     "private/resolution.json",
     "private/run.log",
     "private/state.json",
-    "private/written.jsonl",
     "release/history.csv",
     "release/metrics.json",
     "release/student.pt",
@@ -103,7 +101,8 @@ def test_artefacts(unlearned: tuple[Path, str]) -> None:
     assert any(name.startswith("private/overlays/") and name.endswith(".png") for name in found)
     found -= {"private/written.jsonl", "private/.lock"}  # of the run folder itself
     rest = found - ARTEFACTS
-    assert {name.split("/")[1] for name in rest} <= {"tensorboard", "overlays"}
+    assert {name.split("/")[1] for name in rest} <= {"tensorboard", "overlays", "checkpoints"}
+    assert {Path(name).name.split("_")[0] for name in rest if "/checkpoints/" in name} == {"forget", "restore"}
     assert stat.S_IMODE((folder / "private").stat().st_mode) == 0o700
     assert set(read(folder / "private" / "manifest.json")["files"]) == found - {
         "private/manifest.json",
