@@ -45,7 +45,7 @@ class Recipe:
     @property
     def needs_reference(self) -> bool:
         """Whether the forget targets are predictions of fold teachers."""
-        return self.forget_objective == "reference"
+        return self.forget_objective == "imitation"
 
 
 _UNLEARN = {
@@ -56,7 +56,7 @@ _UNLEARN = {
     # 180 large steps that shrink to nothing do what 320 to 400 small ones did: docs/RESULTS.md, "Cost".
     "learning_rate": 3e-3,
     "lr_schedule": "cosine",
-    "forget_objective": "reference",
+    "forget_objective": "imitation",
     "forget_weight": 1.0,
     "retain_objective": "supervised_distillation",
     "retain_weight": 1.0,

@@ -14,9 +14,9 @@ from scripts.objectives.distillation import Distillation
 from scripts.objectives.entropy import Entropy
 from scripts.objectives.foreground import Foreground
 from scripts.objectives.foreground_background import ForegroundBackground
+from scripts.objectives.imitation import Imitation
 from scripts.objectives.noisy_label import NoisyLabel
 from scripts.objectives.random_label import RandomLabel
-from scripts.objectives.reference import Reference
 from scripts.objectives.supervised_distillation import SupervisedDistillation
 
 Kind = TypeVar("Kind", bound=Objective)
@@ -29,9 +29,9 @@ FORGET: dict[str, type[ForgetObjective]] = {
         Entropy,
         Foreground,
         ForegroundBackground,
+        Imitation,
         NoisyLabel,
         RandomLabel,
-        Reference,
     )
 }
 RETAIN: dict[str, type[RetainObjective]] = {kind.name: kind for kind in (Distillation, SupervisedDistillation)}

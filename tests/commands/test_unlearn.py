@@ -207,7 +207,7 @@ def test_revert(copied: dict[str, Any], tmp_path: Path) -> None:
         line = one_line(errors)
         assert code == 6 and str(folder) in line and "another output_dir" in line
     error = refusal("evaluate", copied)
-    assert error.exit_code == 2 and "student.pt: no such checkpoint" in str(error)
+    assert error.exit_code == 6 and "was reverted" in str(error)
     assert files(folder) == before
 
 

@@ -170,7 +170,7 @@ def test_reference_targets_reach_the_objective(bench, tmp_path: Path) -> None:
         task=bench.task,
         arithmetic=bench.arithmetic,
     )
-    forget = Recorded(build_forget_objective("reference", "segmentation"))
+    forget = Recorded(build_forget_objective("imitation", "segmentation"))
     loader = bench.loaders().joint(forget=2, retain=4, guard=0, steps=1)
     run = forgetting(bench, tmp_path, forget=forget, rounds=1, loader=loader, reference=reference)
     run.trainer.run()

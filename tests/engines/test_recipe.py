@@ -32,7 +32,7 @@ def test_every_combination_can_be_built(goal: str, schedule: str, task: str) -> 
 
 
 def test_unlearning_asks_the_fold_teachers_unless_told_otherwise() -> None:
-    assert recipe().needs_reference and recipe().forget_objective == "reference"
+    assert recipe().needs_reference and recipe().forget_objective == "imitation"
     assert not recipe(reference="none").needs_reference
     assert recipe(reference="none").forget_objective == "noisy_label"
     assert not recipe(goal="suppress").needs_reference

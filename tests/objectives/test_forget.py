@@ -111,11 +111,11 @@ def test_reference():
     z, reference = image(-1.0, 3.0), image(0.5, -2.0)
     soft = [1 / (1 + math.exp(-value)) for value in (0.5, -2.0)]
     expected = (bce(-1, soft[0]) + bce(3, soft[1])) / 2
-    loss = build_forget_objective("reference", SEGMENTATION)
+    loss = build_forget_objective("imitation", SEGMENTATION)
     assert loss(z, ForgetBatch(reference_logits=reference)).item() == pytest.approx(expected)
     logits, target = torch.tensor([[0.0, 0.0]]), torch.tensor([[math.log(3.0), 0.0]])
     expected = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
-    loss = build_forget_objective("reference", CLASSIFICATION)
+    loss = build_forget_objective("imitation", CLASSIFICATION)
     assert loss(logits, ForgetBatch(reference_logits=target)).item() == pytest.approx(expected, rel=1e-5)
     assert loss(target + 7, ForgetBatch(reference_logits=target)).item() == pytest.approx(0, abs=1e-6)
 
@@ -205,7 +205,7 @@ def test_shapes_and_tasks_it_is_not_for(name):
             build_forget_objective(name, CLASSIFICATION)
 
 
-@pytest.mark.parametrize("name", ["foreground_background", "reference", "ascent", "noisy_label", "random_label"])
+@pytest.mark.parametrize("name", ["foreground_background", "imitation", "ascent", "noisy_label", "random_label"])
 def test_what_a_batch_lacks_is_named(name):
     logits, _ = batches(SEGMENTATION)
     with pytest.raises(InputError, match=f"{name!r} needs"):

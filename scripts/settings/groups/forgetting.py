@@ -4,7 +4,7 @@ from scripts.settings.groups.data import AUGMENTATIONS
 from scripts.settings.setting import Kind, Setting
 
 FORGET_OBJECTIVES = ("background", "foreground_background", "foreground", "entropy", "random_label", "noisy_label",
-                     "ascent", "reference")  # fmt: skip
+                     "ascent", "imitation")  # fmt: skip
 
 SETTINGS = (
     Setting(name="forget_augment", kind=Kind.TEXT, default="none", words=AUGMENTATIONS,

@@ -1,4 +1,4 @@
-"""Reference target: what a model that never saw these patients says about them; the default of `goal: unlearn`."""
+"""Imitation of what models that never saw these patients predict for them; the default of `goal: unlearn`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.nn import functional
 from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive
 
 
-class Reference(ForgetObjective):
+class Imitation(ForgetObjective):
     """Segmentation: weight * mean BCE(z, sigma(z_ref)). Classification: weight * KL(softmax(z_ref) || softmax(z)).
 
     z_ref comes in the teacher's calibration already: models of other seeds differ in confidence by a third.
     """
 
-    name = "reference"
+    name = "imitation"
 
     def __init__(self, *, task: str, weight: float | None = None) -> None:
         super().__init__(task=task)
