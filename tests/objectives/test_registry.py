@@ -13,7 +13,8 @@ ONE_CONFIG = {"bound": 0.3, "temperature": 3.0, "flip": 0.2, "displacement": 2.0
 
 def test_the_targets_that_are_promised():
     assert sorted(FORGET) == [
-        "ascent", "background", "entropy", "foreground", "foreground_background", "imitation", "noisy_label", "random_label",
+        "ascent", "background", "entropy", "foreground", "foreground_background", "imitation", "noisy_label",
+        "random_label",
     ]  # fmt: skip
     assert sorted(RETAIN) == ["distillation", "supervised_distillation"]
 
