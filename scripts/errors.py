@@ -27,6 +27,7 @@ _MENDABLE = (
     errno.EMFILE,
     errno.ENAMETOOLONG,
     errno.ENOTDIR,
+    errno.EEXIST,
     errno.EISDIR,
     errno.ELOOP,
     errno.EIO,

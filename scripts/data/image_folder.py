@@ -46,6 +46,8 @@ def listing(dataset_dir: str | Path, *, output_dir: str | Path = "") -> Listing:
     Raises:
         InputError: no such folder, a link leads out of it, or `output_dir` is the folder itself or holds it.
     """
+    if not str(dataset_dir):
+        raise InputError("dataset_dir: is empty; it must name a folder of images")
     folder = Path(dataset_dir).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; --dataset_dir must name a folder of images")
@@ -66,7 +68,7 @@ def listing(dataset_dir: str | Path, *, output_dir: str | Path = "") -> Listing:
 
 def _walk(folder: Path, written: Path | None, found: Listing) -> Iterator[Path]:
     """Files below `folder`, without hidden ones, links to folders and the folder of the masks."""
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_unreadable):
         here = Path(place)
         for name in list(folders):
             path = here / name
@@ -86,6 +88,11 @@ def _walk(folder: Path, written: Path | None, found: Listing) -> Iterator[Path]:
                 found.hidden.append(name)
             else:
                 yield here / name
+
+
+def _unreadable(error: OSError) -> None:
+    """What `os.walk` would pass over in silence."""
+    raise InputError(f"{os.fsdecode(error.filename)}: the folder cannot be read ({error.strerror})") from error
 
 
 def report(found: Listing, *, folder: str | Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import gzip
+import io
+import os
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,15 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.transforms import SaveImaged
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from scripts.data.image_folder import check_extension, listing, mask_names
 from scripts.data.picture_input import FILE_NAME
 from scripts.data.volumes import is_volume
 from scripts.errors import InputError
+from scripts.files import write_bytes
+
+MARK = "mask written by infer"  # stands in each mask: a file without it is of somebody else and is not replaced
 
 
 class SaveMaskd(SaveImaged):
@@ -23,7 +29,8 @@ class SaveMaskd(SaveImaged):
 
     The mask of a picture is a PNG with 0 and 255 that lies on the picture as viewers show it: where the file carries an
     orientation tag, the mask is stored upright and carries none. The mask of a NIfTI file has its shape, its affine and
-    the values 0 and 1 (uint8). Two images of one name keep their suffix in the names of their masks.
+    the values 0 and 1 (uint8). Two images of one name keep their suffix in the names of their masks. A mask appears
+    whole or not at all, and replaces nothing but an earlier mask.
 
     Args:
         dataset_dir: folder of the images; subfolders are kept.
@@ -31,7 +38,7 @@ class SaveMaskd(SaveImaged):
         output_postfix: what the name of a mask ends in.
 
     Raises:
-        InputError: another suffix, or a postfix that is no part of a file name.
+        InputError: another suffix, a postfix that is no part of a file name, or a place that is taken.
     """
 
     def __init__(
@@ -56,32 +63,70 @@ class SaveMaskd(SaveImaged):
             mask = record[key]
             source = str(mask.meta[FILE_NAME])
             path = self.output_dir / self._name(source)
-            path.parent.mkdir(parents=True, exist_ok=True)
             values = mask.as_tensor() if hasattr(mask, "as_tensor") else torch.as_tensor(mask)
-            write = _write_volume if is_volume(source) else _write_picture
-            write(values[0].cpu().numpy().astype(np.uint8), path, source=source)
+            encode = _volume if is_volume(source) else _picture
+            write_bytes(path, encode(values[0].cpu().numpy().astype(np.uint8), path, source), durable=False)
         return record
 
     def _name(self, source: str) -> Path:
         """Known from the whole folder: whether a name is taken depends on the images beside it."""
         if not self._names:
             images = listing(self.dataset_dir, output_dir=self.output_dir).images
-            self._names = mask_names(
-                images, dataset_dir=self.dataset_dir, postfix=self.postfix, extension=self.extension
-            )
+            names = mask_names(images, dataset_dir=self.dataset_dir, postfix=self.postfix, extension=self.extension)
+            _check_places(self.output_dir, names.values())
+            self._names = names
         return self._names[source]
 
 
-def _write_picture(mask: np.ndarray, path: Path, *, source: str) -> None:
+def _check_places(folder: Path, names: Collection[Path]) -> None:
+    """Refuse, before the first mask is written, a place that cannot be written to or is of somebody else.
+
+    Raises:
+        InputError: names the place.
+    """
+    folders = {parent for name in names for parent in name.parents}
+    for name in folders | {Path(".")}:
+        if os.path.lexists(folder / name) and not (folder / name).is_dir():
+            raise InputError(f"output_dir: {folder / name} is a file, where a folder is needed; name another folder")
+    for name in names:
+        if name in folders:
+            raise InputError(f"{folder / name}: would be a mask and a folder of masks; give another output_postfix")
+        if os.path.lexists(folder / name) and not _is_earlier_mask(folder / name):
+            raise InputError(
+                f"{folder / name}: is there already and is no mask of an earlier run; name another output_dir"
+            )
+
+
+def _is_earlier_mask(path: Path) -> bool:
+    """Whether the file carries our mark, or is empty; a link is of somebody else, wherever it leads."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    if not path.stat().st_size:
+        return True
+    try:
+        if is_volume(path):
+            return nib.load(path).header["descrip"].item() == MARK.encode()  # type: ignore[index]
+        with Image.open(path) as picture:
+            return picture.info.get("Comment") == MARK
+    except Exception:  # Whatever a file that is no mask raises in its reader.
+        return False
+
+
+def _picture(mask: np.ndarray, path: Path, source: str) -> bytes:
     """Mask (W, H) in {0, 1} as a grey PNG with rows of black and white."""
-    Image.fromarray(np.ascontiguousarray(mask.T) * np.uint8(255)).save(path)
+    stream, mark = io.BytesIO(), PngImagePlugin.PngInfo()
+    mark.add_text("Comment", MARK)
+    Image.fromarray(np.ascontiguousarray(mask.T) * np.uint8(255)).save(stream, format="PNG", pnginfo=mark)
+    return stream.getvalue()
 
 
-def _write_volume(mask: np.ndarray, path: Path, *, source: str) -> None:
+def _volume(mask: np.ndarray, path: Path, source: str) -> bytes:
     """Mask (X, Y, Z) in {0, 1} with the shape, affine and kind of space of its image."""
     image = nib.load(source)
     written = nib.Nifti1Image(mask.reshape(image.shape[:3]), image.affine)  # type: ignore[attr-defined]
     codes = {name: int(image.header[f"{name}_code"]) for name in ("sform", "qform")}  # type: ignore[index]
     written.set_sform(image.affine, code=codes["sform"] or 1)  # type: ignore[attr-defined]
     written.set_qform(image.affine, code=codes["qform"])  # type: ignore[attr-defined]
-    nib.save(written, path)
+    written.header["descrip"] = MARK
+    content = written.to_bytes()
+    return gzip.compress(content, mtime=0) if path.suffix == ".gz" else content

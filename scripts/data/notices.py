@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Iterable
 
 from scripts import processes
+from scripts.messages import visible
 
 _SAID: set[str] = set()
 SHOWN = 4  # names in one line; the others are counted
 
 
 def notice(text: str, *, once: str | None = None) -> None:
-    """Print `warning: text` in the first process; the same line, or the same `once`, is printed one time only."""
-    line = " ".join(f"warning: {text}".split())
+    """Print `warning: text` in the first process; the same line, or the same `once`, is printed one time only.
+
+    The text may hold names of files: signs that a terminal would obey, or cannot print, are escapes in the line.
+    """
+    line = " ".join(visible(f"warning: {text}").split())
     key = once or line
     if key in _SAID:
         return

@@ -96,8 +96,8 @@ def read_mask_picture(path: str | Path) -> np.ndarray:
                 f"{path}: a mask in {image.mode}; allowed are one channel with values {{0, 1}} or {{0, 255}}"
             )
         values = np.asarray(_plain_mask(image), dtype=np.float32)
-        if image.mode in SIXTEEN_BIT and values.max() == _top(image):
-            values = values * np.float32(255 / _top(image))
+        if image.mode in SIXTEEN_BIT:
+            values = _sixteen_bit_mask(values, image)
     return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
 
 
@@ -166,5 +166,17 @@ def _top(image: Image.Image) -> int:
 
 def _sixteen_bit(image: Image.Image) -> np.ndarray:
     levels = np.asarray(image).astype(np.float32) / np.float32(_top(image))
-    # Pillow inverts pictures in which zero is white, but not those of 16 bits.
-    return 1 - levels if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0 else levels
+    return 1 - levels if _zero_is_white(image) else levels
+
+
+def _sixteen_bit_mask(values: np.ndarray, image: Image.Image) -> np.ndarray:
+    """White as 255; values below it stay as they are stored, so that 0 and 1 are a mask too."""
+    top = np.float32(_top(image))
+    if _zero_is_white(image):
+        values = top - values
+    return np.where(values == top, np.float32(255), values) if values.max() == top else values
+
+
+def _zero_is_white(image: Image.Image) -> bool:
+    """Whether the file says so and Pillow leaves it to us, which it does for 16 bits alone."""
+    return getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0

@@ -91,7 +91,9 @@ def orientation(affine: np.ndarray, *, path: str | Path) -> np.ndarray:
     Raises:
         InputError: the affine is not finite or maps the volume onto a plane.
     """
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+    # Of axes of length one, so that the voxels of a microscope are none too small.
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.isfinite(affine).all() and lengths.all() and abs(np.linalg.det(affine[:3, :3] / lengths)) > 1e-6):
         raise InputError(f"{path}: the affine of its header does not describe a grid in space")
     return io_orientation(affine)
 
@@ -135,10 +137,13 @@ def _loaded(path: str | Path) -> nib.Nifti1Image:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     try:
-        return nib.load(path)  # type: ignore[return-value]
+        image = nib.load(path)
     except Exception as error:  # A damaged header can raise nearly anything; the operator must read the file's name.
         reason = str(error).strip().splitlines() or ["unknown format"]
         raise InputError(f"{path}: not a readable NIfTI file: {reason[-1]}") from error
+    if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is one too; files of surfaces (CIFTI-2) have the same suffix
+        raise InputError(f"{path}: holds no volume ({type(image).__name__}); allowed are NIfTI files of voxels")
+    return image
 
 
 def _values(image: nib.Nifti1Image, path: str | Path) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,28 @@ def test_a_mask_is_of_the_kind_of_its_image(tmp_path, extension, endings) -> Non
 def test_a_suffix_that_loses_values_is_refused() -> None:
     with pytest.raises(InputError, match="output_ext: '.jpg' is not one of .png, .nii.gz, .nii"):
         check_extension(".jpg")
+
+
+def test_an_empty_name_is_not_the_working_folder() -> None:
+    with pytest.raises(InputError, match="dataset_dir: is empty"):
+        listing("")
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch) -> None:
+    touched(tmp_path, "a.png", "closed/b.png")
+    scan = os.scandir
+
+    def closed(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(InputError, match="closed: the folder cannot be read"):
+        listing(tmp_path)
+
+
+def test_names_of_files_cannot_write_to_the_terminal(capsys) -> None:
+    notices._SAID.clear()
+    notices.notice("a\x1b]0;title\x07, b\udcff.txt")
+    assert capsys.readouterr().out == "warning: a\\x1b]0;title\\x07, b\\udcff.txt\n"

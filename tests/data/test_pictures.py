@@ -148,3 +148,9 @@ def test_other_formats_and_channels_are_refused(tmp_path, levels) -> None:
 
     with pytest.raises(InputError, match="in_channels: 4 does not fit pictures"):
         LoadPicture(channels=4)
+
+
+def test_a_16_bit_mask_in_which_zero_is_white_is_inverted(tmp_path, levels) -> None:
+    stored = (levels <= 127).astype(np.uint16) * 65535
+    mask = read_mask_picture(saved(tmp_path / "white.tif", stored, tiffinfo={262: 0}))
+    assert np.array_equal(mask[0], (levels > 127) * 255.0)

@@ -7,6 +7,7 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel import cifti2
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from scripts.data.loading import LoadMask, LoadPicture, LoadVolume
@@ -139,3 +140,16 @@ def test_channels_stand_on_the_fourth_axis_or_the_fifth(tmp_path, values) -> Non
         read_volume(tmp_path / "c.nii", channels=1)
     with pytest.raises(InputError, match=r"v.nii: shape \(5, 6, 7\) where 2 spatial dimensions"):
         LoadVolume(spatial_dims=2)({"image": saved(tmp_path / "v.nii", values)})
+
+
+def test_voxels_of_a_microscope_are_none_too_small(tmp_path, values) -> None:
+    path = saved(tmp_path / "v.nii", values, np.diag([1e-5, 1e-5, 1e-5, 1]))
+    assert np.array_equal(upright(read_volume(path)).values[0], values)
+
+
+def test_a_file_of_surfaces_is_refused(tmp_path) -> None:
+    inside = cifti2.BrainModelAxis.from_mask(np.ones((3, 3, 3), bool), affine=np.eye(4))
+    image = cifti2.Cifti2Image(np.zeros((1, 27), np.float32), (cifti2.ScalarAxis(["one"]), inside))
+    nib.save(image, tmp_path / "a.dscalar.nii")
+    with pytest.raises(InputError, match="a.dscalar.nii: holds no volume"):
+        read_volume(tmp_path / "a.dscalar.nii")
