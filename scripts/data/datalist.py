@@ -143,6 +143,8 @@ class Datalist(DataSource):
             raise InputError(f"{where}: '{shown(name)}' is not a path")
         if not name.lower().endswith((*PICTURES, *VOLUMES)):
             raise InputError(f"{where}: '{name}' is not one of {', '.join((*PICTURES, *VOLUMES))}")
+        if "\0" in name or any("\ud800" <= sign <= "\udfff" for sign in name):
+            raise InputError(f"{where}: '{shown(name)}' holds a sign that no file name can have")
         root = self.folder.resolve()
         path = self.folder / name
         if ".." in Path(name).parts or not path.resolve().is_relative_to(root):
@@ -164,7 +166,7 @@ class Datalist(DataSource):
         if self.task == "segmentation":
             return tuple(names) if names else ("foreground",)
         most = max(record["label"] for record in self._records)
-        known = tuple(names) if names else tuple(str(i) for i in range(min(most, MOST_CLASSES - 1) + 1))
+        known = tuple(names) if names else tuple(str(i) for i in range(max(min(most, MOST_CLASSES - 1), 0) + 1))
         for record in self._records:
             if not 0 <= record["label"] < len(known):
                 where = f"{self.path}: {record['image_id']}"

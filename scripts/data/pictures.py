@@ -95,7 +95,7 @@ def read_mask_picture(path: str | Path) -> np.ndarray:
             raise InputError(
                 f"{path}: a mask in {image.mode}; allowed are one channel with values {{0, 1}} or {{0, 255}}"
             )
-        values = np.asarray(_plain_mask(image), dtype=np.float32)
+        values = np.array(_plain_mask(image), dtype=np.float32)  # a copy: Pillow's own is not to be written
         if image.mode in SIXTEEN_BIT:
             values = _sixteen_bit_mask(values, image)
     return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)

@@ -41,7 +41,7 @@ class Identity:
         Raises:
             InputError: it is something else.
         """
-        if not isinstance(content, Mapping) or not all(isinstance(content.get(part), Mapping) for part in PARTS):
+        if not _is_record(content):
             raise InputError(f"{where}: not a readable record of what was run; run forget again, in another output_dir")
         return cls(**{part: content[part] for part in PARTS})
 
@@ -80,6 +80,18 @@ class Identity:
         if "code" in wanted and mine["code"] != theirs["code"]:
             found.append(f"code: {_code(mine)} not {_code(theirs)}")
         return found
+
+
+def _is_record(content: Any) -> bool:
+    """Whether every part is there and holds texts at the depth at which `as_dict` has them; settings hold anything."""
+    if not isinstance(content, Mapping) or not all(isinstance(content.get(part), Mapping) for part in PARTS):
+        return False
+    patients = list(content["data"].values())
+    if not all(isinstance(one, Mapping) and all(isinstance(own, Mapping) for own in one.values()) for one in patients):
+        return False
+    flat = [content[part] for part in ("membership", "model", "code")]
+    flat += [images for one in patients for images in one.values()]
+    return all(isinstance(value, str) for entry in flat for value in entry.values())
 
 
 def plain_digest(content: Any) -> str:

@@ -15,6 +15,7 @@ from scripts.errors import InputError
 
 LARGEST = 64 * 2**20  # bytes of a JSON file of a release; the largest ones hold some hundred kilobytes
 LARGEST_OWN = 2**32  # bytes of a JSON file of a run's own, the scores of many models among them
+LARGEST_HASHED = 2**33  # bytes of any file of a release; a file with holes can say that it has a million times more
 BLOCK = 2**20  # bytes that are hashed at a time
 RELATIVE, ABSOLUTE = 1e-6, 1e-9  # by which figures of two machines may differ
 KINDS = (
@@ -36,7 +37,8 @@ class Contents:
 
     Attributes:
         files: the regular files of one name each.
-        odd: whatever else there is, and what it is: links, pipes, folders without a file, files with a second name.
+        odd: whatever else there is, and what it is: links, pipes, folders without a file, files with a second name
+            or too large to be checked.
     """
 
     files: list[str] = field(default_factory=list)
@@ -81,6 +83,8 @@ def file_digest(path: str | Path) -> str:
     """
     found = hashlib.sha256()
     with os.fdopen(_open(path), "rb") as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_HASHED:
+            raise Unreadable(f"is larger than {LARGEST_HASHED} bytes")
         while block := file.read(BLOCK):
             found.update(block)
     return found.hexdigest()
@@ -157,6 +161,8 @@ def _sort(entry: os.DirEntry[str], place: str, found: Contents) -> str:
         return name
     if not stat.S_ISREG(status.st_mode):
         found.odd[name] = _kind(status.st_mode)
+    elif status.st_size > LARGEST_HASHED:
+        found.odd[name] = f"a file of more than {LARGEST_HASHED} bytes"
     elif status.st_nlink > 1:
         found.odd[name] = "a file that is also known by another name (hard link)"
     else:

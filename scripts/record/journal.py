@@ -75,6 +75,7 @@ class Journal:
             return
         content = self.path.read_bytes()
         if content and not content.endswith(b"\n"):
+            self._entries()
             os.truncate(self.path, content.rfind(b"\n") + 1)
 
     def _entries(self) -> set[tuple[str, str]]:
@@ -82,7 +83,9 @@ class Journal:
             return set()
         entries = set()
         lines = self.path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines[:-1], 1):
+        # A kill leaves the beginning of an entry; whatever else stands there was not written by a run.
+        cut = [] if _is_beginning(lines[-1]) else [lines[-1]]
+        for number, line in enumerate([*lines[:-1], *cut], 1):
             try:
                 ((kind, name),) = json.loads(line).items()
                 place = PurePosixPath(name)
@@ -96,3 +99,9 @@ class Journal:
                 )
             entries.add((kind, name))
         return entries
+
+
+def _is_beginning(line: bytes) -> bool:
+    """Whether a line that has no end may be what a kill left of an entry."""
+    begun = [b'{"' + kind.encode() + b'": "' for kind in KINDS]
+    return any(line.startswith(one) or one.startswith(line) for one in begun)

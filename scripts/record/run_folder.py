@@ -196,6 +196,11 @@ class RunFolder:
     def _refuse_foreign(self) -> None:
         """Before the first command writes, both parts must be empty: later nobody could tell whose files they are."""
         if self.journal.path.exists():
+            if self.state_file.is_file() and not self.journal.owned(["private/state.json"]):
+                raise Refused(
+                    f"{self.journal.path}: does not name {self.state_file.name}, so it is not whole and nobody knows"
+                    f" which files are of the run; {AGAIN}"
+                )
             return
         for part in PARTS:
             if found := self.foreign(part):
@@ -206,7 +211,10 @@ class RunFolder:
 
     def _state(self) -> dict[str, Any]:
         if self.state_file.is_file():
-            return read_json(self.state_file, remedy=AGAIN)
+            state = read_json(self.state_file, remedy=AGAIN)
+            if state.get("state") not in (None, "trial", *ENDED):
+                raise InputError(f"{self.state_file}: is damaged, not what this bundle writes; {AGAIN}")
+            return state
         if "private/state.json" in self.journal.names(WRITTEN):
             raise Refused(f"{self.state_file}: is missing, though the run wrote it; {AGAIN}")
         return {}

@@ -75,6 +75,18 @@ class Tombstones:
             write_text(self.path, f"{body}{last}\n")
         return len(new)
 
+    def require_free(self) -> None:
+        """Wait until no other command holds the list: asked before what cannot be undone, which ends with `add_units`.
+
+        Nothing is made: where there is no lock, nobody holds the list.
+
+        Raises:
+            InputError: another command holds it for more than a minute.
+        """
+        if os.path.lexists(self._lock):
+            with self._locked():
+                pass
+
     def holds(self, record: Mapping[str, Any]) -> bool:
         """Whether a record of a data list belongs to a forgotten unit, at whatever level it was forgotten."""
         return not self._units().isdisjoint(self._names(record))
@@ -129,10 +141,14 @@ class Tombstones:
                 return keys
         raise InputError(f"{self.path}: was changed, or is signed with another key than that of key_dir")
 
+    @property
+    def _lock(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.lock")
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the list alone. The lock is a file of its own, since the list is replaced by a new one each time."""
-        lock = self.path.with_name(f".{self.path.name}.lock")
+        lock = self._lock
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

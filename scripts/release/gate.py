@@ -85,7 +85,7 @@ def check_hospital_files(*, anchor: str, tombstones: str, keys: Sequence[Hospita
     _check_model_key(keys[0].model_key)
     if tombstones:
         try:
-            Tombstones(tombstones, keys=keys)
+            Tombstones(tombstones, keys=keys).require_free()
         except OSError as error:
             raise InputError(f"tombstones: {tombstones} cannot be read ({error.strerror})") from error
 

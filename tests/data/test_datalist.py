@@ -290,3 +290,9 @@ def test_the_first_volume_that_is_not_forgotten_says_the_shape(build, folder):
     assert build(listed, gone=lambda records: {"nifti/one"}, channels=1).spatial_dims == 3
     with pytest.raises(InputError, match="one.nii.gz: not a readable NIfTI file"):
         build(listed, channels=1)
+
+
+@pytest.mark.parametrize("name", ["a\x00.png", "a\ud800.png"])
+def test_names_that_no_file_can_have(build, name):
+    with pytest.raises(InputError, match="holds a sign that no file name can have"):
+        build([{"image": name, "label": "a_mask.png", "patient_id": "1"}])

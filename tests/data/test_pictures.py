@@ -154,3 +154,8 @@ def test_a_16_bit_mask_in_which_zero_is_white_is_inverted(tmp_path, levels) -> N
     stored = (levels <= 127).astype(np.uint16) * 65535
     mask = read_mask_picture(saved(tmp_path / "white.tif", stored, tiffinfo={262: 0}))
     assert np.array_equal(mask[0], (levels > 127) * 255.0)
+
+
+def test_a_mask_of_floating_point_is_read_without_a_warning(tmp_path, levels) -> None:
+    path = saved(tmp_path / "m.tif", (levels > 127).astype(np.float32))
+    assert read_mask_picture(path).flags.writeable

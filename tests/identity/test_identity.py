@@ -118,3 +118,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_code_has_a_version_and_a_digest() -> None:
     found = code_identity()
     assert found["version"] and len(found["digest"]) == 64
+
+
+@pytest.mark.parametrize(
+    "part", [{"data": {"retain": 3}}, {"data": {"retain": {"p": []}}}, {"data": {"retain": {"p": {"i": 3}}}}]
+    + [{name: {"one": 3}} for name in ("membership", "model", "code")]
+    + [{name: []} for name in ("data", "membership", "model", "procedure", "code")],
+)  # fmt: skip
+def test_a_record_of_odd_types_is_refused_by_its_file(part: dict[str, Any]) -> None:
+    content = {**Identity().as_dict(), **part}
+    with pytest.raises(InputError, match="identity.json: not a readable record"):
+        Identity.read(content, where="private/identity.json")

@@ -245,3 +245,12 @@ def test_a_signature_in_capital_letters_is_another_one(hospital: Path, release: 
     head["signature"] = head["signature"].upper()
     (release / "ledger_head.json").write_text(json.dumps(head, indent=2, sort_keys=True) + "\n")
     assert check(hospital, release) == 3
+
+
+def test_a_file_with_holes_that_is_larger_than_any_model_is_named_at_once(
+    hospital: Path, release: Path, capsys
+) -> None:
+    with (release / "student.pt").open("ab") as file:
+        file.truncate(2**40)
+    assert check(hospital, release) == 3
+    assert "student.pt is a file of more than" in capsys.readouterr().out

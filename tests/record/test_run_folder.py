@@ -230,3 +230,32 @@ def test_a_folder_is_given_back_where_the_process_goes_on(tmp_path: Path, logs: 
     code = f"from scripts.record.run_folder import RunFolder; RunFolder(output_dir={str(tmp_path)!r}).note(goal='x')"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert RunFolder(output_dir=tmp_path, log=False).read_state() == {"state": "trial", "goal": "x"}
+
+
+@pytest.mark.parametrize("end", [b"garbage", b"\0", b'{"unknown": "x'])
+def test_an_end_of_the_journal_that_no_kill_leaves_is_refused(tmp_path: Path, end: bytes) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial")
+    folder.journal.path.write_bytes(folder.journal.path.read_bytes() + end)
+    before = folder.journal.path.read_bytes()
+    with pytest.raises(InputError, match=r"written.jsonl: line \d is damaged"):
+        RunFolder(output_dir=tmp_path, log=False).take()
+    assert folder.journal.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b'{"writ'])
+def test_a_journal_that_lost_its_entries_is_refused(tmp_path: Path, content: bytes) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial")
+    folder.journal.path.write_bytes(content)
+    with pytest.raises(Refused, match="written.jsonl: does not name state.json"):
+        RunFolder(output_dir=tmp_path, log=False).take()
+
+
+@pytest.mark.parametrize("state", [7, "done", ["trial"], {}])
+def test_a_state_that_no_run_has_is_refused_by_its_file(tmp_path: Path, state: object) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    folder.note(state="trial", goal="unlearn")
+    folder.state_file.write_text(json.dumps({"state": state, "goal": "unlearn"}))
+    with pytest.raises(InputError, match="state.json: is damaged"):
+        RunFolder(output_dir=tmp_path, log=False).require_trial()

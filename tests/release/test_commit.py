@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -422,3 +423,14 @@ def test_nothing_goes_on_in_a_committed_run(site) -> None:
     with pytest.raises(Refused, match="was committed; run forget again, in another output_dir"):
         site.run.judge()
     assert check(site) == 0
+
+
+def test_a_list_that_another_command_holds_is_waited_for_before_anything_is_destroyed(
+    site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.record.tombstones.PATIENCE", 0.2)
+    lock = site.root / ".tombstones.jsonl.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused(site, "tombstones.jsonl is held by another command")
+    site.commit().run()
