@@ -84,7 +84,7 @@ class ContentDigests:
             return {}
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         sound = isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
         return content if sound else {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
-from scripts.files import write_json
+from scripts.files import read_json, write_json
 from scripts.record.lock import unlock_folder
 
 BACKENDS = ("local", "ray")
@@ -58,11 +58,7 @@ class Job:
         """
         if not self.record.is_file():
             return False
-        try:
-            found = json.loads(self.record.read_text(encoding="utf-8"))
-            key, digest = found["key"], found["weights"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.record}: not a readable record; remove {self.folder} to train it again") from error
+        key, digest, _ = self._recorded()
         if key != self.key:
             raise InputError(f"{self.record}: is of another model; remove {self.folder} to train it again")
         if not self.weights.is_file() or file_digest(self.weights) != digest:
@@ -73,7 +69,17 @@ class Job:
         """Wall seconds that it took; None while it is not there."""
         if not self.record.is_file():
             return None
-        return float(json.loads(self.record.read_text(encoding="utf-8"))["seconds"])
+        return self._recorded()[2]
+
+    def _recorded(self) -> tuple[str, str, float]:
+        """Key, digest of the weights and seconds, as `run` wrote them."""
+        remedy = f"remove {self.folder} to train it again"
+        found = read_json(self.record, remedy=remedy)
+        key, weights, seconds = (found.get(name) for name in ("key", "weights", "seconds"))
+        sound = isinstance(key, str) and isinstance(weights, str)
+        if not sound or isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
+            raise InputError(f"{self.record}: is damaged, not what this bundle writes; {remedy}")
+        return str(key), str(weights), float(seconds)
 
     def run(self) -> None:
         """Make the model, from where an interrupted run stopped."""

@@ -42,6 +42,20 @@ def test_another_model_in_its_place_is_an_error(tmp_path: Path) -> None:
         job(tmp_path).done()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"garbage", b"[]", b"3", b"[" * 99999, b"\xff", b'{"key": "key"}', b'{"key": 3, "weights": 3, "seconds": 1}']
+    + [b'{"key": "key", "weights": "w", "seconds": %s}' % odd for odd in (b'"x"', b"null", b"true", b"NaN", b"1e999")],
+)
+def test_a_damaged_record_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
+    one = job(tmp_path)
+    make(one)
+    one.record.write_bytes(content)
+    for read in (one.done, one.seconds):
+        with pytest.raises(InputError, match="done.json: .*to train it again"):
+            read()
+
+
 def test_ray_runs_every_job_and_its_absence_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match="'ray' is not installed .pip install ray.; 'local' needs nothing"):
