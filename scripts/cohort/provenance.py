@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts.cohort.cohort import Cohort, Record, units
-from scripts.cohort.membership import Membership, read_json_object, record_path
+from scripts.cohort.membership import Membership, is_digest, read_json_object, record_path
 from scripts.cohort.split_file import SETTING_NAMES
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.identity import file_digest
 
 SPLIT = ("seed", "validation_share", "test_share", "guard_share")
 HELD_OUT = ("guard", "selection", "validation", "test")
@@ -41,15 +42,17 @@ class ModelRecord:
         left_out: how many images of a request were left out: above 0 for a retrained model.
         membership: who was in it; None in a record of the old form.
         identity: what else the training is known by; empty where none was given.
+        weights: SHA-256 of the weights that it is the record of; empty in a record of the old form.
     """
 
     data_set: str
-    split: Mapping[str, Any]
+    split: Mapping[str, Any] = field(default_factory=dict)
     fold: int = WHOLE
     training: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
     membership: Membership | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
 
     @classmethod
     def of(
@@ -78,7 +81,7 @@ class ModelRecord:
         """The record beside `model`; None where there is none.
 
         Raises:
-            InputError: it cannot be read; the file is named.
+            InputError: it cannot be read, or is the record of other weights; the file is named.
         """
         path = record_path(model)
         content = read_json_object(path)
@@ -87,18 +90,25 @@ class ModelRecord:
         parts: dict[str, Any] = {name: content.get(name, {}) for name in ("split", "training", "identity")}
         fold: Any = content.get("fold")
         left_out: Any = content.get("left_out", 0)
+        weights: Any = content.get("weights", "")
         if (
             not isinstance(content.get("data_set"), str)
             or not all(isinstance(part, dict) for part in parts.values())
             or not set(SPLIT) <= set(parts["split"])
+            or not (weights == "" or is_digest(weights))
             or not all(isinstance(number, int) and not isinstance(number, bool) for number in (fold, left_out))
         ):
             raise InputError(f"{path}: is not a readable record of a training; restore the file of the training")
+        if weights and Path(model).is_file() and weights != file_digest(model):
+            raise InputError(
+                f"{path}: is the record of other weights than those in {model}; put back the weights that were trained"
+                " with it, or train the model anew"
+            )
         membership = Membership.read(model)
-        return cls(data_set=content["data_set"], fold=fold, left_out=left_out, membership=membership, **parts)
+        return cls(content["data_set"], fold=fold, left_out=left_out, membership=membership, weights=weights, **parts)
 
     def write(self, model: str | Path) -> None:
-        """Write the record beside `model`; it holds no ids."""
+        """Write the record beside `model`, whose weights are there already; it holds no ids."""
         content: dict[str, Any] = {
             "data_set": self.data_set,
             "split": dict(self.split),
@@ -110,6 +120,8 @@ class ModelRecord:
             content["membership"] = self.membership.as_json()
         if self.identity:
             content["identity"] = dict(self.identity)
+        if Path(model).is_file():
+            content["weights"] = file_digest(model)
         write_json(record_path(model), content)
 
     def check_split(self, model: str | Path, cohort: Cohort) -> None:
