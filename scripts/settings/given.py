@@ -203,7 +203,12 @@ def _check_keys(run: Running, workflow: str, line: CommandLine) -> None:
         check_keys(line.listed, ids | set(SETTINGS), where="--args_file")
     text = str(run.config)
     for key, value in run.config.items():
-        if key in SETTINGS or key in _runnable(workflow) or re.search(rf"@{re.escape(key)}(?!\w)", text):
+        if (
+            key in SETTINGS
+            or key == "network_def"
+            or key in _runnable(workflow)
+            or re.search(rf"@{re.escape(key)}(?!\w)", text)
+        ):
             continue
         plain = not isinstance(value, (Mapping, list)) and not str(value).startswith(("$", "@", "%"))
         # A part that nothing refers to is a user's own, unless it is called almost as what it was meant to be.
