@@ -6,16 +6,18 @@ nothing of him to forget; and a model that saw him cannot say what models withou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.cohort.cohort import Cohort, Record, units
-from scripts.cohort.membership import Membership, read_json_object, record_path
+from scripts.cohort.cohort import SETS, Cohort, Record, units
+from scripts.cohort.membership import Membership, is_digest, read_json_object, record_path, salted
 from scripts.cohort.split_file import SETTING_NAMES
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.identity import file_digest
 
 SPLIT = ("seed", "validation_share", "test_share", "guard_share")
 HELD_OUT = ("guard", "selection", "validation", "test")
@@ -41,15 +43,20 @@ class ModelRecord:
         left_out: how many images of a request were left out: above 0 for a retrained model.
         membership: who was in it; None in a record of the old form.
         identity: what else the training is known by; empty where none was given.
+        weights: SHA-256 of the weights that it is the record of; empty in a record of the old form.
+        images_of: salted digest of a patient -> on how many of the patient's images it was trained; empty in a record
+            of the old form.
     """
 
     data_set: str
-    split: Mapping[str, Any]
+    split: Mapping[str, Any] = field(default_factory=dict)
     fold: int = WHOLE
     training: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
     membership: Membership | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    images_of: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -62,15 +69,17 @@ class ModelRecord:
     ) -> ModelRecord:
         """The record of a model that is trained on a cohort's retain set without the patients of `fold`."""
         assert cohort.recorded is not None, "a cohort that was made by hand has no split to record"
-        trained = trained_on(cohort, fold=fold)
+        trained, salt = trained_on(cohort, fold=fold), cohort.recorded.salt
+        counts = Counter(record["patient_id"] for record in trained)
         return cls(
             data_set=cohort.resolution["data_set"],
             split={name: cohort.resolution["settings"][name] for name in (*SPLIT, "folds")},
             fold=fold,
             training=dict(settings or {}),
             left_out=len(cohort.training(fold)) - len(trained),
-            membership=Membership.of(trained, cohort.recorded.salt),
+            membership=Membership.of(trained, salt),
             identity=dict(identity or {}),
+            images_of={salted(salt, "patient", patient): count for patient, count in counts.items()},
         )
 
     @classmethod
@@ -78,27 +87,35 @@ class ModelRecord:
         """The record beside `model`; None where there is none.
 
         Raises:
-            InputError: it cannot be read; the file is named.
+            InputError: it cannot be read, or is the record of other weights; the file is named.
         """
         path = record_path(model)
         content = read_json_object(path)
         if content is None:
             return None
-        parts: dict[str, Any] = {name: content.get(name, {}) for name in ("split", "training", "identity")}
+        parts: dict[str, Any] = {name: content.get(name, {}) for name in ("split", "training", "identity", "images_of")}
         fold: Any = content.get("fold")
         left_out: Any = content.get("left_out", 0)
+        weights: Any = content.get("weights", "")
         if (
             not isinstance(content.get("data_set"), str)
             or not all(isinstance(part, dict) for part in parts.values())
             or not set(SPLIT) <= set(parts["split"])
+            or not (weights == "" or is_digest(weights))
+            or not all(isinstance(count, int) for count in parts["images_of"].values())
             or not all(isinstance(number, int) and not isinstance(number, bool) for number in (fold, left_out))
         ):
             raise InputError(f"{path}: is not a readable record of a training; restore the file of the training")
+        if weights and Path(model).is_file() and weights != file_digest(model):
+            raise InputError(
+                f"{path}: is the record of other weights than those in {model}; put back the weights that were trained"
+                " with it, or train the model anew"
+            )
         membership = Membership.read(model)
-        return cls(data_set=content["data_set"], fold=fold, left_out=left_out, membership=membership, **parts)
+        return cls(content["data_set"], fold=fold, left_out=left_out, membership=membership, weights=weights, **parts)
 
     def write(self, model: str | Path) -> None:
-        """Write the record beside `model`; it holds no ids."""
+        """Write the record beside `model`, whose weights are there already; it holds no ids."""
         content: dict[str, Any] = {
             "data_set": self.data_set,
             "split": dict(self.split),
@@ -110,6 +127,10 @@ class ModelRecord:
             content["membership"] = self.membership.as_json()
         if self.identity:
             content["identity"] = dict(self.identity)
+        if self.images_of:
+            content["images_of"] = dict(self.images_of)
+        if Path(model).is_file():
+            content["weights"] = file_digest(model)
         write_json(record_path(model), content)
 
     def check_split(self, model: str | Path, cohort: Cohort) -> None:
@@ -191,7 +212,31 @@ def check_provenance(model: str | Path, cohort: Cohort, *, trust_unrecorded: boo
         )
     for name in HELD_OUT:
         _refuse_seen(model, membership, cohort.named(name), why=f"whom the split places in '{name}'")
+        seen = [record["image_id"] for record in cohort.named(name) if membership.saw_image(record["image_id"])]
+        if seen:
+            raise InputError(
+                f"{model}: was trained on image '{min(seen)}', which the data set now lists under a patient of"
+                f" '{name}'; give the patient ids of the training"
+            )
+    if record is not None and not _of_class(cohort):
+        _refuse_missing(model, record, membership, cohort)
     return Path(model)
+
+
+def _refuse_missing(model: str | Path, record: ModelRecord, membership: Membership, cohort: Cohort) -> None:
+    """Raise InputError where images of who is to be forgotten were trained on and are no longer in the data set.
+
+    What is not there cannot be forgotten, and the patient would be certified as forgotten.
+    """
+    everything = (*(one for name in SETS for one in cohort.named(name)), *cohort.gone)
+    there = Counter(one["patient_id"] for one in everything if membership.saw_image(one["image_id"]))
+    for patient in units(cohort.forget):
+        trained = record.images_of.get(salted(membership.salt, "patient", patient), 0)
+        if there[patient] < trained:
+            raise InputError(
+                f"{model}: was trained on {trained} images of patient '{patient}', of which the data set holds"
+                f" {there[patient]}; put the others back, or not all of the patient would be forgotten"
+            )
 
 
 def check_settings(model: str | Path, settings: Mapping[str, Any]) -> None:

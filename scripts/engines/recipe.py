@@ -164,6 +164,11 @@ def build_recipe(*, goal: str, schedule: str, task: str, reference: str = "fold"
     unknown = set(chosen) - known
     if unknown:
         raise InputError(f"recipe: unknown settings {', '.join(sorted(unknown))}; allowed: {', '.join(sorted(known))}")
+    if given.get("supervised_weight") and chosen["retain_objective"] == "distillation":
+        raise InputError(
+            f"supervised_weight: {given['supervised_weight']} has no effect with retain_objective: distillation; give"
+            " retain_objective: supervised_distillation"
+        )
     named = {"lora_rank" if name == "rank" else name: chosen[name] for name in POSITIVE}
     require_positive(**named)
     if given.get("min_rounds") is None:

@@ -79,6 +79,8 @@ class TeacherRun:
         """Whether the weights at `path` are those that this run would train; everything is checked before a step."""
         if record_path(self.path) == self.split_path:
             raise InputError(f"model_name: the record beside {self.path} would be {FILE_NAME}; give another name")
+        if self.path.suffix in (".json", ".safetensors"):
+            raise InputError(f"model_name: {self.path.name} would hold torch weights; give a name that ends in .pt")
         if self.cohort is not None:
             check_split(self.split_path, self.cohort)
         if not self.path.is_file():

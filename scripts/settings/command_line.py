@@ -16,6 +16,7 @@ RUNNER_KEYS = frozenset(
     "run_id init_id final_id meta_file config_file logging_file tracking args_file workflow_name workflow_type"
     " properties_path".split()
 )
+RUN_IDS = ("run_id", "init_id", "final_id")
 RUN_COMMANDS = ("run", "run_workflow")
 OPTION = re.compile(r"--([A-Za-z_+%][^=]*)(?:=(.*))?", re.DOTALL)
 
@@ -26,12 +27,14 @@ class CommandLine:
 
     Attributes:
         options: key -> text as typed; None where the key stands without a value.
-        listed: keys that `--args_file` gives; their values have types and reach the config as they are.
+        listed: what `--args_file` gives; its values have types and reach the config as they are.
+        run_ids: argument of the runner -> the id in the config that it is to run.
     """
 
     config_files: tuple[str, ...] = ()
     options: Mapping[str, str | None] = field(default_factory=dict)
-    listed: tuple[str, ...] = ()
+    listed: Mapping[str, Any] = field(default_factory=dict)
+    run_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_command_line(argv: Sequence[str]) -> CommandLine:
@@ -47,9 +50,9 @@ def read_command_line(argv: Sequence[str]) -> CommandLine:
     if not words or words[0] not in RUN_COMMANDS:
         return CommandLine()
     words = words[1:]
-    if words and not words[0].startswith("-"):
-        words = words[1:]  # the run id
     given: dict[str, str | None] = {}
+    if words and not words[0].startswith("-"):
+        given["run_id"] = words.pop(0)
     while words:
         word = words.pop(0)
         if word == "--":
@@ -66,7 +69,9 @@ def read_command_line(argv: Sequence[str]) -> CommandLine:
     listed = _listed(given.get("args_file"))
     files = _files(given.get("config_file")) or _files(listed.get("config_file"))
     options = {key: text for key, text in given.items() if key not in RUNNER_KEYS}
-    return CommandLine(files, options, tuple(key for key in listed if key not in {*RUNNER_KEYS, *options}))
+    own = {key: value for key, value in listed.items() if key not in {*RUNNER_KEYS, *options}}
+    ids = {key: str(value) for key in RUN_IDS if (value := given.get(key) or listed.get(key))}
+    return CommandLine(files, options, own, ids)
 
 
 def _is_option(word: str) -> bool:

@@ -23,12 +23,29 @@ def read_config(path: str | Path) -> dict[str, Any]:
     try:
         # libyaml reads a file in a tenth of the time of the parser in Python.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=loader)
+        _refuse_twice(yaml.compose(text, Loader=loader), path)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: not a readable YAML or JSON file ({error})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds no keys")
     return content
+
+
+def _refuse_twice(node: Any, path: Path) -> None:
+    """Raise InputError where a key stands twice in one block: YAML takes the last one without a word."""
+    if node is None or not isinstance(node.value, list):
+        return
+    seen: set[str] = set()
+    for entry in node.value:
+        key, value = entry if isinstance(entry, tuple) else (None, entry)
+        if key is not None and isinstance(key.value, str):
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise InputError(f"{path}: line {line}: key '{key.value}' stands twice in one block; give it once")
+            seen.add(key.value)
+        _refuse_twice(value, path)
 
 
 def known_ids(content: Any, prefix: str = "") -> set[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import InputError
+from scripts.errors import InputError, chain
 from scripts.settings.command_line import CommandLine, read_command_line
 from scripts.settings.config_file import known_ids, read_config
 from scripts.settings.running import Running
@@ -87,6 +88,7 @@ def read_settings(run: Running, workflow: str) -> Settings:
     """
     line = read_command_line(sys.argv) if run.by_command_line else CommandLine()
     _check_keys(run, workflow, line)
+    _check_parts(run, line)
     own, values = WORKFLOWS[workflow], {}
     for name, setting in SETTINGS.items():
         if name in line.options:
@@ -114,14 +116,14 @@ def _default(workflow: str, name: str) -> Any:
 
 def _from_line(setting: Setting, text: str | None, run: Running) -> Any:
     if text is not None and text.startswith("$"):
-        return read_value(setting, run.resolved(setting.name))
+        return read_value(setting, resolved(run, setting.name))
     return read_value(setting, text, where="command line", typed=False)
 
 
 def _from_config(setting: Setting, run: Running, line: CommandLine) -> Any:
     value = run.handed.get(setting.name, run.config[setting.name])
     if isinstance(value, str) and value[:1] in ("$", "@", "%"):
-        value = run.resolved(setting.name)
+        value = resolved(run, setting.name)
     elif isinstance(value, str) and "::" in value and setting.name not in run.handed:
         value = _as_written(setting, value, line)
     return read_value(setting, value)
@@ -133,6 +135,8 @@ def _as_written(setting: Setting, value: str, line: CommandLine) -> Any:
     Raises:
         InputError: it came through the Python API, where the text that was given cannot be known any more.
     """
+    if setting.name in line.listed:
+        return line.listed[setting.name]
     for path in reversed(line.config_files):
         content = read_config(path)
         if setting.name in content:
@@ -149,6 +153,36 @@ def _blocks(run: Running) -> dict[str, Any]:
     own = isinstance(block, Mapping) and "name" in block and "network_name" in str(block["name"])
     wrapped = isinstance(block, Mapping) and str(block.get("_target_", "")).startswith("scripts.tasks.")
     return {} if block is None or own or wrapped else {"network_def": block}
+
+
+def resolved(run: Running, name: str) -> Any:
+    """The value of a config entry that somebody gave as an expression, a reference or a block.
+
+    Raises:
+        InputError: it cannot be made; the entry and the reason are named.
+    """
+    try:
+        return run.resolved(name)
+    except Exception as error:  # whatever the entry's own code raises
+        first = list(chain(error))[-1]
+        raise InputError(f"{name}: cannot be made ({type(first).__name__}: {first})") from error
+
+
+def _check_parts(run: Running, line: CommandLine) -> None:
+    """Refuse an id to run that the config lacks, and a plain value in the place of a part: MONAI fails at both late."""
+    for argument, name in line.run_ids.items():
+        plain = name.replace("#", "::")
+        if plain not in known_ids(run.config) or plain in SETTINGS:
+            able = {key for key in run.config if key not in SETTINGS}
+            raise InputError(f"command line: {argument}: '{name}' is nothing that can be run{_hint(name, able)}")
+    parts = {"network_def"} & set(run.config)
+    if line.config_files and Path(line.config_files[0]).is_file():
+        own = read_config(line.config_files[0])
+        parts |= {key for key, value in own.items() if key not in SETTINGS and isinstance(value, Mapping)}
+    for key in sorted(parts):
+        value = run.config.get(key)
+        if not isinstance(value, Mapping) and not str(value).startswith(("$", "@", "%")):
+            raise InputError(f"{key}: '{value}' is not allowed; allowed is a block with _target_, or an expression")
 
 
 def _check_keys(run: Running, workflow: str, line: CommandLine) -> None:
@@ -169,7 +203,12 @@ def _check_keys(run: Running, workflow: str, line: CommandLine) -> None:
         check_keys(line.listed, ids | set(SETTINGS), where="--args_file")
     text = str(run.config)
     for key, value in run.config.items():
-        if key in SETTINGS or key in _runnable(workflow) or re.search(rf"@{re.escape(key)}(?!\w)", text):
+        if (
+            key in SETTINGS
+            or key == "network_def"
+            or key in _runnable(workflow)
+            or re.search(rf"@{re.escape(key)}(?!\w)", text)
+        ):
             continue
         plain = not isinstance(value, (Mapping, list)) and not str(value).startswith(("$", "@", "%"))
         # A part that nothing refers to is a user's own, unless it is called almost as what it was meant to be.
@@ -220,9 +259,25 @@ def check_together(values: Mapping[str, Any]) -> None:
         raise InputError("folds: 1 is not allowed; allowed: 0 for none, or from 2")
     if 0 < (value("reference_pairs") or 0) < 4:
         raise InputError(f"reference_pairs: {value('reference_pairs')} is not allowed; allowed: 0, or from 4")
-    if value("suppress_slack") is not None and value("suppress_slack") >= value("suppress_bound"):
+    slack, bound = value("suppress_slack"), value("suppress_bound")
+    if slack is not None and bound is not None and slack >= bound:
+        raise InputError(f"suppress_slack: {slack} is not below suppress_bound, {bound}")
+    if (value("validate_every") or 0) > (value("epochs") or math.inf):
+        needing = ["select"] * (value("select") == "best") + ["patience"] * bool(value("patience"))
+        if needing:
+            raise InputError(
+                f"{needing[0]}: {value(needing[0])} needs looks at the selection set, and there are none:"
+                f" validate_every, {value('validate_every')}, is more than epochs, {value('epochs')}"
+            )
+    if value("cached_views") and value("forget_augment") == "none":
         raise InputError(
-            f"suppress_slack: {value('suppress_slack')} is not below suppress_bound, {value('suppress_bound')}"
+            f"cached_views: {value('cached_views')} has no effect with forget_augment: none; give the random transforms"
+            " of which they are draws, or 0"
+        )
+    if value("forget_objective") == "imitation" and value("reference") == "none":
+        raise InputError(
+            "forget_objective: imitation takes its targets from fold teachers, which reference: none rules out; give"
+            " reference: fold, or another objective"
         )
     shares = [name for name in ("validation_share", "test_share", "guard_share") if value(name)]
     if sum(value(name) for name in shares) >= 1:
@@ -236,3 +291,5 @@ def check_together(values: Mapping[str, Any]) -> None:
     for name in ("model_name", "output_file", "output_postfix"):
         if value(name) is not None and (not value(name) or "/" in value(name) or value(name) in (".", "..")):
             raise InputError(f"{name}: '{value(name)}' is not a name; folders go into a setting of their own")
+    if value("model_name") is not None and value("model_name").lower().endswith(".json"):
+        raise InputError(f"model_name: '{value('model_name')}' is the name of a record; weights are called as model.pt")

@@ -86,6 +86,9 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
 }
 
 
+CLASSIFIERS = ("densenet121", "resnet18", "resnet34")  # one answer per image; the others answer per pixel
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What image sizes a network takes, in pixels along an axis.
@@ -143,6 +146,11 @@ def check_fit(
         if allowed := sizes.refuse(length):
             raise InputError(f"image_size: {length} does not fit network_name {network_name}; allowed is {allowed}")
     if source is not None:
+        able = [name for name in NETWORKS if (name in CLASSIFIERS) == (source.task == "classification")]
+        if network_name not in able:
+            raise InputError(
+                f"network_name: {network_name} does not answer task {source.task}; allowed: {', '.join(able)}"
+            )
         _check_source(source, spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels)
     if batch_size is not None:
         least = least_batch(network_name=network_name, spatial_dims=spatial_dims, image_size=image_size)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from scripts import errors
-from scripts.settings.given import Settings, read_settings
+from scripts.settings.given import Settings, read_settings, resolved
 from scripts.settings.running import running
 from scripts.workspace.shared import shared
 
@@ -59,7 +59,7 @@ class Parts:
                     logging.getLogger(name).setLevel(logging.CRITICAL)
             settings = read_settings(run, workflow)
             if settings.blocks:
-                self._network_block = run.resolved("network_def")
+                self._network_block = resolved(run, "network_def")
         self.settings = settings
 
     # -- beginning and end of a command

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from scripts.errors import user_error
+from scripts.identity import file_digest
 from scripts.settings.schema import SETTINGS
 from scripts.settings.setting import Kind, Setting
 from scripts.settings.workflows import WORKFLOWS
@@ -160,9 +161,11 @@ def test_another_content_of_a_file(copied: Path, place: str, ending: str, change
 
 
 def replaced(path: Path) -> None:
-    """Other weights under the same name; the record beside them stays."""
+    """Other weights under the same name, of a training of which the record beside them says the same."""
     state = torch.load(path, weights_only=True)
     torch.save({name: value + 0.01 if value.is_floating_point() else value for name, value in state.items()}, path)
+    record = path.with_suffix(".json")
+    record.write_text(json.dumps({**read(record), "weights": file_digest(path)}))
 
 
 def test_another_teacher_under_the_same_name(copied: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from scripts.record.keys import HospitalKeys
 from tests.commands.common import ROOT, assert_same_tensors, environment, read, refusal, request_file, run, start
-from tests.commands.small_data import NETWORK, everything, run_settings, trained_patients
+from tests.commands.small_data import NETWORK, PATIENTS, everything, run_settings, trained_patients
 
 PLACES = ("model_dir", "request", "output_dir")
 HOLD = "import sys\nfrom scripts.record.lock import lock_folder\nlock_folder(sys.argv[1])\nprint('held', flush=True)\n"
@@ -67,6 +68,42 @@ def test_a_refusal_for_another_patient_or_model_makes_no_folder(copied: Path, wo
     before = everything(copied)
     refusal(workflow, settings(copied, workflow, **changed))
     assert everything(copied) == before
+
+
+@pytest.mark.parametrize(("source", "target"), [("model_fold0", "model"), ("model", "model_fold0")])
+@pytest.mark.parametrize("suffix", [".pt", ".json"])
+def test_weights_beside_the_record_of_another_model(copied: Path, source: str, target: str, suffix: str) -> None:
+    """Whichever of the two is exchanged: the model would be taken for one that saw the patient, or did not."""
+    models = copied / "models"
+    for name in ("model_fold0", "model_fold1") if target == "model_fold0" else (target,):
+        (models / f"{name}{suffix}").write_bytes((models / f"{source}{suffix}").read_bytes())
+    before = everything(copied)
+    error = refusal("forget", settings(copied, "forget", output_dir=str(copied / "new")))
+    assert error.exit_code == 2 and "is the record of other weights" in str(error)
+    assert everything(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda entries, first, other: [entry for entry in entries if entry["image"] != f"{first}-0.png"], "holds 1"),
+        (
+            lambda entries, first, other: [
+                {**entry, "patient_id": PATIENTS[0]} if entry["patient_id"] == other else entry for entry in entries
+            ],
+            "lists under a patient of",
+        ),
+    ],
+    ids=["an image is missing", "another patient's name"],
+)
+def test_a_list_that_hides_who_was_trained_on(copied: Path, change: Any, said: str) -> None:
+    first, other = trained_patients(copied / "models")[:2]
+    assert PATIENTS[0] not in trained_patients(copied / "models"), "the test needs a patient who was held out"
+    path = copied / "data" / "list.json"
+    path.write_text(json.dumps({"training": change(read(path)["training"], first, other)}))
+    error = refusal("forget", settings(copied, "forget", output_dir=str(copied / "new")))
+    assert error.exit_code == 2 and said in str(error)
+    assert not (copied / "new").exists()
 
 
 @pytest.fixture

@@ -78,3 +78,8 @@ def test_values_that_are_not_allowed(given: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError) as caught:
         recipe(**given)
     assert text in str(caught.value)
+
+
+def test_a_weight_on_a_loss_that_is_not_part_of_the_objective_is_refused() -> None:
+    with pytest.raises(InputError, match=r"supervised_weight: 1\.0 has no effect with retain_objective: distillation"):
+        recipe(retain_objective="distillation", supervised_weight=1.0)

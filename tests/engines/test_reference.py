@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import predict
 from scripts.engines.reference import FoldMean, FoldReference, calibration, load_fold_reference, member_paths
 from scripts.errors import InputError
+from scripts.identity import file_digest
 from scripts.student.teacher import load_teacher
 from scripts.tasks import build_task
 
@@ -124,6 +126,9 @@ def test_all_members_on_disk_are_taken(bench, tmp_path: Path) -> None:
         shutil.copy(bench.model_dir / f"model_fold0.{suffix}", tmp_path / f"model_fold0_3.{suffix}")
     # The weights are another model's, so that the mean differs from its first member.
     shutil.copy(bench.model_dir / "model_fold1.pt", tmp_path / "model_fold0_1.pt")
+    record = json.loads((tmp_path / "model_fold0_1.json").read_text())
+    record["weights"] = file_digest(tmp_path / "model_fold0_1.pt")
+    (tmp_path / "model_fold0_1.json").write_text(json.dumps(record))
     # There is no number 2: number 3 is not of the pool.
     assert [path.name for path in member_paths(tmp_path, 0)] == ["model_fold0.pt", "model_fold0_1.pt"]
     found = load(bench, model_dir=tmp_path)
@@ -157,9 +162,9 @@ def test_a_fold_teacher_that_saw_the_patient_is_refused_by_name(
     shutil.copytree(bench.model_dir, tmp_path / "pool")
     for suffix in suffixes:
         shutil.copy(bench.model_dir / f"model_fold0.{suffix}", tmp_path / "pool" / f"model_fold1.{suffix}")
-    with pytest.raises(
-        InputError, match=r"model_fold1\.pt: was trained on patient 'patient-p\d+', who is to be forgotten"
-    ):
+    saw = r"model_fold1\.pt: was trained on patient 'patient-p\d+', who is to be forgotten"
+    said = saw if "pt" in suffixes else r"model_fold1\.json: is the record of other weights"
+    with pytest.raises(InputError, match=said):
         load(bench, model_dir=tmp_path / "pool")
 
 

@@ -152,3 +152,18 @@ def test_interrupted_training_leaves_no_model(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         teacher_run(tmp_path / "run", tmp_path / "model.pt", fail=True).run()
     assert not (tmp_path / "model.pt").exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_weights_are_not_written_under_the_name_of_another_kind(tmp_path: Path, bench: Any, name: str) -> None:
+    with pytest.raises(InputError, match=f"model_name: {name} would hold torch weights"):
+        teacher_run(tmp_path / "run", tmp_path / name, cohort=bench.cohort).run()
+    assert not (tmp_path / name).exists()
+
+
+def test_weights_that_were_exchanged_are_not_taken_for_trained(tmp_path: Path, bench: Any) -> None:
+    path = tmp_path / "model.pt"
+    teacher_run(tmp_path / "run", path, cohort=bench.cohort).run()
+    torch.save({"weight": torch.zeros(1, 1), "bias": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match=r"model\.json: is the record of other weights"):
+        teacher_run(tmp_path / "run", path, cohort=bench.cohort).run()

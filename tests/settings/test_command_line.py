@@ -52,7 +52,7 @@ def test_args_file_stands_behind_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "args.json"
     path.write_text(json.dumps({"config_file": "a.yaml", "epochs": 1, "seed": 2}))
     found = typed("--args_file", path, "--epochs", "9")
-    assert found == CommandLine(("a.yaml",), {"epochs": "9"}, ("seed",))
+    assert found == CommandLine(("a.yaml",), {"epochs": "9"}, {"seed": 2})
 
 
 @pytest.mark.parametrize("argv", [[], [PROGRAM], ["/usr/bin/pytest", "-x"], [PROGRAM, "download", "--name", "a"]])

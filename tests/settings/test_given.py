@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from monai.bundle import ConfigWorkflow
 
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
+from scripts.settings.config_file import read_config
 from scripts.settings.given import Settings, check_together
 from tests.commands.common import front_end, one_line, words
 
@@ -107,11 +109,64 @@ def test_a_value_of_ones_own_that_a_part_refers_to_passes(config: Path) -> None:
         ({"suppress_slack": 0.5, "suppress_bound": 0.4}, "suppress_slack: 0.5 is not below suppress_bound, 0.4"),
         ({"validation_share": 0.5, "test_share": 0.5}, "validation_share, test_share: together they leave no training"),
         ({"request": "r.csv", "forget_ratio": 0.1}, "request: 'r.csv' and forget_ratio: 0.1 are both given"),
+        ({"select": "best", "validate_every": 5, "epochs": 2}, "select: best needs looks at the selection set"),
+        ({"patience": 3, "validate_every": 9, "epochs": 8}, "patience: 3 needs looks at the selection set"),
+        ({"cached_views": 4, "forget_augment": "none"}, "cached_views: 4 has no effect"),
+        ({"forget_objective": "imitation", "reference": "none"}, "forget_objective: imitation takes its targets"),
+        ({"model_name": "model.json"}, "model_name: 'model.json' is the name of a record"),
     ],
 )
 def test_values_that_contradict_each_other(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=f"^{said}"):
         check_together(given)
+
+
+def test_an_overlay_for_another_workflow_contradicts_nothing() -> None:
+    check_together({"suppress_slack": 0.9, "select": "last", "validate_every": 5, "epochs": 2, "cached_views": 4})
+
+
+@pytest.mark.parametrize("block", [3, "some text", None])
+def test_a_plain_value_in_the_place_of_a_network_is_refused(config: Path, block: Any) -> None:
+    overlay = config.with_name("overlay.json")
+    overlay.write_text(json.dumps({"network_def": block}))
+    assert refusal([str(config), str(overlay)]).startswith(f"network_def: '{block}' is not allowed")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"output_dir": "$1/0"}, "output_dir: cannot be made (ZeroDivisionError: division by zero)"),
+        ({"network_def": {"_target_": "torch.nn.Linear"}}, "network_def: cannot be made (TypeError"),
+        ({"network_def": {"_target_": "nothing.Here"}}, "network_def: cannot be made (ModuleNotFoundError"),
+    ],
+)
+def test_what_the_config_cannot_make_is_named(config: Path, given: dict[str, Any], said: str) -> None:
+    assert refusal(str(config), **given).startswith(said)
+
+
+@pytest.mark.parametrize(("run_id", "hint"), [("forgett", "; did you mean 'forget'?"), ("seed", "")])
+def test_an_id_that_cannot_be_run_is_refused_before_anything_is_read(tmp_path: Path, run_id: str, hint: str) -> None:
+    code, errors = front_end("forget", {"output_dir": tmp_path / "run"}, run_id=run_id)
+    assert code == 2 and one_line(errors).startswith(f"error: command line: run_id: '{run_id}' is nothing that can be")
+    assert one_line(errors).endswith(f"run{hint}") or not hint
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["seed: 0\nepochs: 1\nseed: 5\n", '{"train": {"epochs": 1, "seed": 1}, "seed": 0, "seed": 5}']
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "overlay.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="key 'seed' stands twice in one block"):
+        read_config(path)
+
+
+def test_a_text_of_an_arguments_file_arrives_as_it_stands_there(tmp_path: Path) -> None:
+    path = tmp_path / "args.json"
+    path.write_text(json.dumps({"datalist": str(tmp_path / "batch#1.json"), "dataset_name": "datalist"}))
+    code, errors = front_end("forget", {"output_dir": tmp_path / "run", "args_file": path})
+    assert code == 2 and one_line(errors).endswith("batch#1.json: no such datalist file")
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,13 @@ def test_settings_unlike_the_data_or_the_network(changed: dict, words: str) -> N
         check_fit(**{**fitting, "source": Phantom(), **changed})
 
 
+@pytest.mark.parametrize(("task", "name"), [("segmentation", "densenet121"), ("classification", "unet_half")])
+def test_a_network_for_another_task_is_refused(task: str, name: str) -> None:
+    settings = {"network_name": name, "spatial_dims": 2, "in_channels": 1, "out_channels": 1, "image_size": 64}
+    with pytest.raises(InputError, match=f"network_name: {name} does not answer task {task}; allowed: "):
+        check_fit(**settings, source=Phantom(task=task))
+
+
 def test_classes_of_the_data_are_the_logits() -> None:
     settings = {"network_name": "densenet121", "spatial_dims": 2, "in_channels": 1, "image_size": 64}
     source = Phantom(task="classification")
