@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scripts.cohort.provenance import SPLIT
+from scripts.settings import SETTINGS
 from scripts.verify.verdict import Check
 
 NAME = "made alike"
@@ -77,7 +78,12 @@ def _pairs(own: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def _told(name: str, mine: Any, theirs: Any) -> str:
-    """Texts may be names of classes or paths: of those it is said only that they differ."""
+    """Texts may be names of classes or paths: of those it is said only that they differ.
+
+    A name that is no setting of ours came from outside, and may itself be such a text.
+    """
+    if name not in SETTINGS and name not in ("data_set", "split_seed"):
+        return "other settings than the references"
     if all(value is None or isinstance(value, bool | int | float) for value in (mine, theirs)):
         return f"{name} {mine!r}, the references with {theirs!r}"
     return f"another {name} than the references"

@@ -159,7 +159,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, pool: Path, finished: P
     [
         ("forget", {"lora_rank": 4}, "lora_rank: 4 not 2"),
         ("forget", {"seed": 1}, "seed: 1 not 0"),
-        ("forget", {"cached_views": 2}, "cached_views: 2 not 0"),
+        ("forget", {"retain_batch": 8}, "retain_batch: 8 not 16"),
         ("forget", {"forget_augment": "flips"}, "forget_augment: 'flips' not 'none'"),
         ("restore", {"restore_batch": 2}, "restore_batch: 2 not 4"),
         ("restore", {"image_size": 48}, "image_size: 48 not 32"),

@@ -114,7 +114,7 @@ def test_changed_models_are_refused(copied: Path) -> None:
     assert code == 2 and f"{first / 'model.pt'}: is not what was trained" in errors
     (first / "done.json").write_text("{")
     code, errors = front_end("references", settings(copied))
-    assert code == 2 and "done.json: not a readable record" in errors
+    assert code == 2 and "done.json: is damaged, not the JSON" in errors
     shutil.copy(other / "done.json", first / "done.json")
     code, errors = front_end("references", settings(copied))
     assert code == 2 and "done.json: is of another model" in errors

@@ -43,6 +43,8 @@ def test_the_setting_that_differs_is_named(own: dict[str, Any], told: str) -> No
 
 
 def test_texts_of_a_setting_are_not_published() -> None:
-    found = check(record(classes=["ward of Dr. Example"], select="best"))
-    assert found.detail == "the teacher was trained with another classes than the references"
+    found = check(record(dataset_name="ward of Dr. Example", select="best"))
+    assert found.detail == "the teacher was trained with another dataset_name than the references"
+    found = check(record(**{"Dr. Example": 1}))  # a name that is none of ours is such a text too
+    assert not found.met and found.detail == "the teacher was trained with other settings than the references"
     assert check(record(epochs=60)).detail == "the teacher was trained with epochs 60, the references with 30"
