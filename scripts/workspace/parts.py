@@ -1,75 +1,30 @@
-"""Data, cohort, network and models of a run, made lazily from its settings."""
+"""Network, models and objectives of a run, made lazily from its settings."""
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from scripts import errors
-from scripts.settings.given import Settings, read_settings, resolved
-from scripts.settings.running import running
+from scripts.workspace.data_parts import DataParts
 from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
-    from scripts.cohort import Cohort
-    from scripts.cohort.loaders import CohortLoaders
-    from scripts.data.source import DataSource
     from scripts.engines.arithmetic import Arithmetic
     from scripts.engines.criterion import Criterion
-    from scripts.engines.recipe import Recipe
     from scripts.engines.reference import FoldReference
     from scripts.objectives.base import ForgetObjective, RetainObjective
-    from scripts.processes import Processes
-    from scripts.record.run_folder import RunFolder
     from scripts.tasks import Task
 
-DATA = (
-    "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download spatial_dims in_channels"
-).split()
-SPLIT = "split_seed validation_share test_share guard_share folds".split()
-REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
-MODELS = "model_dir model_name fold_dir split_dir as_model".split()
 NETWORK = "network_name spatial_dims in_channels out_channels".split()
 
 
-class Parts:
-    """What the workflows have in common, each part made when it is first asked for.
-
-    Args:
-        workflow: name of the workflow, a key of `WORKFLOWS`.
-        settings: its settings; None reads them from the config that is being evaluated.
-
-    Raises:
-        InputError: a setting is unknown, has another type or is out of range.
-    """
-
-    def __init__(self, *, workflow: str, settings: Settings | None = None) -> None:
-        self.workflow = workflow
-        self._network_block: Any = None
-        if settings is None:
-            run = running()
-            if run.by_command_line:
-                errors.install()
-                # ignite and MONAI log an exception before it reaches the hook; the operator reads one line.
-                for name in ("ignite", "monai"):
-                    logging.getLogger(name).setLevel(logging.CRITICAL)
-            settings = read_settings(run, workflow)
-            if settings.blocks:
-                self._network_block = resolved(run, "network_def")
-        self.settings = settings
+class Parts(DataParts):
+    """What the workflows have in common, each part made when it is first asked for."""
 
     # -- beginning and end of a command
-
-    @cached_property
-    def processes(self) -> Processes:
-        """The processes that torchrun started; one alone otherwise."""
-        from scripts.processes import Processes
-
-        return Processes(distributed=self._get("distributed", False), device=self.settings.device)
 
     def begin(self) -> None:
         """First step of a workflow: the other processes are joined, and what cannot go on is refused."""
@@ -95,79 +50,6 @@ class Parts:
 
         for name, before, now in unlike_training(self.settings.checkpoint, self.settings):
             print(f"warning: {name}: {now!r}, but {self.settings.checkpoint} was trained with {before!r}", flush=True)
-
-    # -- data
-
-    @cached_property
-    def source(self) -> DataSource:
-        """The data set; of what was forgotten before it looks at no file."""
-        from scripts.data import build_source
-
-        options = self._some(DATA)
-        about = options | self._some(["tombstones", "key_dir"])
-        options["channels"] = options.pop("in_channels")
-        options["gone"] = self._gone
-        return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
-
-    @cached_property
-    def cohort(self) -> Cohort:
-        """The sets of patients, and what the request asks to forget."""
-        from scripts.cohort.build import build_cohort
-
-        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
-        train = self.workflow == "train"
-        own = {
-            "request": self._get("request", ""),
-            "forget_ratio": self._get("forget_ratio", 0.0),
-            "needs_forget": not train,
-            "seed": self.settings.split_seed,
-            **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
-            "split_path": self.split_path,
-            "model": (self.settings.as_model or None) if train else self.teacher_path,
-            "trust_unrecorded": self._get("trust_unrecorded", False),
-            "reference": "fold" if self.asks_reference else "none",
-            "gone_images": self._gone,
-        }
-        return shared("cohort", about, lambda: build_cohort(self.source, **own))
-
-    @cached_property
-    def preprocessing(self) -> Any:
-        """File to prepared tensors, the same for every use of a model."""
-        from scripts.data.transforms import preprocessing
-
-        return preprocessing(self.source, image_size=self.settings.image_size, normalise=self.settings.normalise)
-
-    def augmentation(self, name: str) -> Any:
-        """Random transforms by their name."""
-        from scripts.data.transforms import augmentation
-
-        return augmentation(
-            name,
-            spatial_dims=self.settings.spatial_dims,
-            masks=self.settings.task == "segmentation",
-            normalise=self.settings.normalise,
-        )
-
-    @cached_property
-    def loaders(self) -> CohortLoaders:
-        """The sets as loaders, with the random transforms of this phase."""
-        from scripts.cohort.loaders import CohortLoaders
-
-        about = [self._some([*DATA, *SPLIT, *REQUEST, *MODELS, "image_size", "normalise", "cache", "output_dir"])]
-        retain_images = self.recipe.retain_images if self.workflow == "forget" else self._get("retain_images", None)
-        return CohortLoaders(
-            cohort=self.cohort,
-            transform=self.preprocessing,
-            augment=self.augmentation(self._get(f"{self.workflow}_augment", "none")),
-            batch_size=self.settings.eval_batch_size,
-            cache=self.settings.cache,
-            cache_dir=self.folder.cache,
-            seed=self._get("seed", 0),
-            views=self._get("cached_views", 0),
-            retain_images=retain_images,
-            retain_choice=self._get("retain_choice", "random"),
-            prepared=shared("prepared", about, dict),
-        )
 
     # -- network and models
 
@@ -213,32 +95,6 @@ class Parts:
         return shared("network", options, lambda: build_network(name=options.pop("network_name"), **options))
 
     @cached_property
-    def teacher_path(self) -> Path:
-        """File of the teacher."""
-        from scripts.engines.models import model_path
-
-        return model_path(model_dir=self.settings.model_dir, model_name=self.settings.model_name)
-
-    @cached_property
-    def model_path(self) -> Path:
-        """File of the model that is trained: the teacher, or a fold teacher."""
-        from scripts.engines.models import model_path
-
-        return model_path(**self._some(["model_dir", "model_name", "fold", "member"]))
-
-    @cached_property
-    def split_path(self) -> Path:
-        """File of the recorded split."""
-        from scripts.cohort.split_file import FILE_NAME
-
-        return Path(self._get("split_dir", "") or self.settings.model_dir) / FILE_NAME
-
-    @property
-    def fold_dir(self) -> str:
-        """Folder of the fold teachers."""
-        return self._get("fold_dir", "") or self.settings.model_dir
-
-    @cached_property
     def teacher(self) -> nn.Module:
         """The teacher, frozen, on the device; refused where its record does not fit.
 
@@ -263,13 +119,6 @@ class Parts:
         return place_optional(network=self.network_def, path=path, arithmetic=self.arithmetic)
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """The settings of forgetting with those that goal, schedule and task leave open filled in."""
-        from scripts.engines.recipe import recipe_of
-
-        return recipe_of(self.settings)
-
-    @cached_property
     def reference(self) -> FoldReference | None:
         """What models that never saw a forget patient predict; None where no objective asks for it."""
         from scripts.engines.reference import load_fold_reference
@@ -290,11 +139,6 @@ class Parts:
     def needs_reference(self) -> bool:
         """Whether the fold teachers are asked in this phase."""
         return self.recipe.needs_reference if self.workflow == "forget" else self.asks_reference
-
-    @property
-    def asks_reference(self) -> bool:
-        """Whether the settings ask for fold teachers, as far as goal and reference say."""
-        return self._get("goal", "") == "unlearn" and self._get("reference", "none") == "fold"
 
     @cached_property
     def forget_objective(self) -> ForgetObjective:
@@ -329,25 +173,3 @@ class Parts:
             task=self.task,
             arithmetic=self.arithmetic,
         )
-
-    # -- what the folder and the run of a workflow have to offer; see Workspace
-
-    @property
-    def folder(self) -> RunFolder:
-        """The folder of the run."""
-        raise NotImplementedError
-
-    # -- helpers
-
-    def _gone(self, records: Any) -> frozenset[str]:
-        """Ids of those images that were forgotten before."""
-        from scripts.record.tombstones import gone_images
-
-        return gone_images(records, **self._some(["tombstones", "key_dir"]))
-
-    def _get(self, name: str, default: Any) -> Any:
-        return self.settings.get(name, default)
-
-    def _some(self, names: Any) -> dict[str, Any]:
-        """Those of the settings that this workflow has."""
-        return {name: self.settings[name] for name in names if name in self.settings}

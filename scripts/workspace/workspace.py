@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from scripts import processes
 from scripts.settings.given import Settings
-from scripts.workspace.parts import DATA, MODELS, REQUEST, SPLIT, Parts
+from scripts.workspace.data_parts import DATA, MODELS, REQUEST, SPLIT
+from scripts.workspace.parts import Parts
 from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:

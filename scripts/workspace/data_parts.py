@@ -1,0 +1,102 @@
+"""Data of a run: source, cohort, transforms and loaders, made lazily from its settings."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from scripts.workspace.settings_parts import SettingsParts
+from scripts.workspace.shared import shared
+
+if TYPE_CHECKING:
+    from scripts.cohort import Cohort
+    from scripts.cohort.loaders import CohortLoaders
+    from scripts.data.source import DataSource
+
+DATA = (
+    "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download spatial_dims in_channels"
+).split()
+SPLIT = "split_seed validation_share test_share guard_share folds".split()
+REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
+MODELS = "model_dir model_name fold_dir split_dir as_model".split()
+
+
+class DataParts(SettingsParts):
+    """The data set, its sets of patients, and the loaders of a phase."""
+
+    @cached_property
+    def source(self) -> DataSource:
+        """The data set; of what was forgotten before it looks at no file."""
+        from scripts.data import build_source
+
+        options = self._some(DATA)
+        about = options | self._some(["tombstones", "key_dir"])
+        options["channels"] = options.pop("in_channels")
+        options["gone"] = self._gone
+        return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
+
+    @cached_property
+    def cohort(self) -> Cohort:
+        """The sets of patients, and what the request asks to forget."""
+        from scripts.cohort.build import build_cohort
+
+        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
+        train = self.workflow == "train"
+        own = {
+            "request": self._get("request", ""),
+            "forget_ratio": self._get("forget_ratio", 0.0),
+            "needs_forget": not train,
+            "seed": self.settings.split_seed,
+            **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
+            "split_path": self.split_path,
+            "model": (self.settings.as_model or None) if train else self.teacher_path,
+            "trust_unrecorded": self._get("trust_unrecorded", False),
+            "reference": "fold" if self.asks_reference else "none",
+            "gone_images": self._gone,
+        }
+        return shared("cohort", about, lambda: build_cohort(self.source, **own))
+
+    @cached_property
+    def preprocessing(self) -> Any:
+        """File to prepared tensors, the same for every use of a model."""
+        from scripts.data.transforms import preprocessing
+
+        return preprocessing(self.source, image_size=self.settings.image_size, normalise=self.settings.normalise)
+
+    def augmentation(self, name: str) -> Any:
+        """Random transforms by their name."""
+        from scripts.data.transforms import augmentation
+
+        return augmentation(
+            name,
+            spatial_dims=self.settings.spatial_dims,
+            masks=self.settings.task == "segmentation",
+            normalise=self.settings.normalise,
+        )
+
+    @cached_property
+    def loaders(self) -> CohortLoaders:
+        """The sets as loaders, with the random transforms of this phase."""
+        from scripts.cohort.loaders import CohortLoaders
+
+        about = [self._some([*DATA, *SPLIT, *REQUEST, *MODELS, "image_size", "normalise", "cache", "output_dir"])]
+        retain_images = self.recipe.retain_images if self.workflow == "forget" else self._get("retain_images", None)
+        return CohortLoaders(
+            cohort=self.cohort,
+            transform=self.preprocessing,
+            augment=self.augmentation(self._get(f"{self.workflow}_augment", "none")),
+            batch_size=self.settings.eval_batch_size,
+            cache=self.settings.cache,
+            cache_dir=self.folder.cache,
+            seed=self._get("seed", 0),
+            views=self._get("cached_views", 0),
+            retain_images=retain_images,
+            retain_choice=self._get("retain_choice", "random"),
+            prepared=shared("prepared", about, dict),
+        )
+
+    def _gone(self, records: Any) -> frozenset[str]:
+        """Ids of those images that were forgotten before."""
+        from scripts.record.tombstones import gone_images
+
+        return gone_images(records, **self._some(["tombstones", "key_dir"]))

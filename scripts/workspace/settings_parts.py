@@ -1,0 +1,101 @@
+"""Settings of a run, and what follows from them alone: processes, files, recipe."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts import errors
+from scripts.settings.given import Settings, read_settings, resolved
+from scripts.settings.running import running
+
+if TYPE_CHECKING:
+    from scripts.engines.recipe import Recipe
+    from scripts.processes import Processes
+    from scripts.record.run_folder import RunFolder
+
+
+class SettingsParts:
+    """The settings of a workflow, read and checked.
+
+    Args:
+        workflow: name of the workflow, a key of `WORKFLOWS`.
+        settings: its settings; None reads them from the config that is being evaluated.
+
+    Raises:
+        InputError: a setting is unknown, has another type or is out of range.
+    """
+
+    def __init__(self, *, workflow: str, settings: Settings | None = None) -> None:
+        self.workflow = workflow
+        self._network_block: Any = None
+        if settings is None:
+            run = running()
+            if run.by_command_line:
+                errors.install()
+                # ignite and MONAI log an exception before it reaches the hook; the operator reads one line.
+                for name in ("ignite", "monai"):
+                    logging.getLogger(name).setLevel(logging.CRITICAL)
+            settings = read_settings(run, workflow)
+            if settings.blocks:
+                self._network_block = resolved(run, "network_def")
+        self.settings = settings
+
+    @cached_property
+    def processes(self) -> Processes:
+        """The processes that torchrun started; one alone otherwise."""
+        from scripts.processes import Processes
+
+        return Processes(distributed=self._get("distributed", False), device=self.settings.device)
+
+    @cached_property
+    def teacher_path(self) -> Path:
+        """File of the teacher."""
+        from scripts.engines.models import model_path
+
+        return model_path(model_dir=self.settings.model_dir, model_name=self.settings.model_name)
+
+    @cached_property
+    def model_path(self) -> Path:
+        """File of the model that is trained: the teacher, or a fold teacher."""
+        from scripts.engines.models import model_path
+
+        return model_path(**self._some(["model_dir", "model_name", "fold", "member"]))
+
+    @cached_property
+    def split_path(self) -> Path:
+        """File of the recorded split."""
+        from scripts.cohort.split_file import FILE_NAME
+
+        return Path(self._get("split_dir", "") or self.settings.model_dir) / FILE_NAME
+
+    @property
+    def fold_dir(self) -> str:
+        """Folder of the fold teachers."""
+        return self._get("fold_dir", "") or self.settings.model_dir
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The settings of forgetting with those that goal, schedule and task leave open filled in."""
+        from scripts.engines.recipe import recipe_of
+
+        return recipe_of(self.settings)
+
+    @property
+    def asks_reference(self) -> bool:
+        """Whether the settings ask for fold teachers, as far as goal and reference say."""
+        return self._get("goal", "") == "unlearn" and self._get("reference", "none") == "fold"
+
+    @property
+    def folder(self) -> RunFolder:
+        """The folder of the run."""
+        raise NotImplementedError
+
+    def _get(self, name: str, default: Any) -> Any:
+        return self.settings.get(name, default)
+
+    def _some(self, names: Any) -> dict[str, Any]:
+        """Those of the settings that this workflow has."""
+        return {name: self.settings[name] for name in names if name in self.settings}
