@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.errors import InputError
 from scripts.files import read_json, write_json
+from scripts.identity import file_digest
 from scripts.record.lock import unlock_folder
 
 BACKENDS = ("local", "ray")
@@ -98,11 +99,6 @@ class Job:
                 unlock_folder(private)
         seconds = time.perf_counter() - start
         write_json(self.record, {"key": self.key, "weights": file_digest(self.weights), "seconds": round(seconds, 3)})
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def digest(content: Any) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from scripts.chain import overrides
 from scripts.errors import InputError
-from scripts.identity import Identity, code_identity
+from scripts.identity import Identity, code_identity, file_digest
 from scripts.record.exchangeable import alike_problem
-from scripts.references.jobs import Job, Step, digest, file_digest
+from scripts.references.jobs import Job, Step, digest
 from scripts.settings.config_file import read_config
 from scripts.settings.given import Settings
 from scripts.settings.schema import SETTINGS

@@ -11,10 +11,10 @@ from scripts.attacks.relearning import Relearning
 from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
 from scripts.files import read_json, write_json
-from scripts.identity import Identity
+from scripts.identity import Identity, file_digest
 from scripts.record.phase import procedure_digest, read_identities
 from scripts.record.run_folder import RunFolder
-from scripts.references.jobs import Job, file_digest, run_jobs
+from scripts.references.jobs import Job, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring, plain
 from scripts.verify.contrasts import LEAST_PAIRS

@@ -14,10 +14,11 @@ from scripts.cohort.provenance import ModelRecord
 from scripts.engines.reference import member_paths
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.identity import file_digest
 from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
 from scripts.references.controls import write_request
-from scripts.references.jobs import Job, digest, file_digest, run_jobs
+from scripts.references.jobs import Job, digest, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring
 from scripts.verify.qualification import LEAST_REQUESTS, qualify

@@ -10,8 +10,9 @@ import pytest
 
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.identity import file_digest
 from scripts.references import jobs
-from scripts.references.jobs import Job, digest, file_digest, run_jobs
+from scripts.references.jobs import Job, digest, run_jobs
 
 
 def job(folder: Path, *, key: str = "key") -> Job:
