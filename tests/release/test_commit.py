@@ -105,7 +105,9 @@ def test_suppressed_is_never_called_unlearned(site) -> None:
     assert "suppress" in statement and "it was not unlearned" in statement
 
 
-def test_an_interrupted_commit_goes_on(site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interrupted(site, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A commit that was stopped after it destroyed."""
     from scripts.release import commit as module
 
     def stop(*args: Any, **settings: Any) -> None:
@@ -115,6 +117,11 @@ def test_an_interrupted_commit_goes_on(site, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(KeyboardInterrupt):
         site.commit().run()
     monkeypatch.undo()
+    return site
+
+
+def test_an_interrupted_commit_goes_on(interrupted) -> None:
+    site = interrupted
     folder = site.run.folder
     assert not folder.resolution.exists() and folder.read_state()["state"] == "trial"
     site.commit().run()
@@ -344,21 +351,6 @@ def test_the_certificate_covers_contents_and_all_settings(tmp_path: Path, passin
     setting = certified("setting", lambda record: record["procedure"].update(steps_per_round=48))
     assert plain["data_hash"] != label["data_hash"] and plain["data_hash"] == setting["data_hash"]
     assert plain["config_hash"] == label["config_hash"] != setting["config_hash"]
-
-
-@pytest.fixture
-def interrupted(site, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A commit that was stopped after it destroyed."""
-    from scripts.release import commit as module
-
-    def stop(*args: Any, **settings: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "build_certificate", stop)
-    with pytest.raises(KeyboardInterrupt):
-        site.commit().run()
-    monkeypatch.undo()
-    return site
 
 
 def test_a_resumed_commit_compares_again(interrupted) -> None:
