@@ -108,7 +108,7 @@ def _is_earlier_mask(path: Path) -> bool:
             return nib.load(path).header["descrip"].item() == MARK.encode()  # type: ignore[index]
         with Image.open(path) as picture:
             return picture.info.get("Comment") == MARK
-    except Exception:  # Whatever a file that is no mask raises in its reader.
+    except Exception:  # Readers raise nearly anything on a foreign file; each means not ours: it is refused, and kept.
         return False
 
 
