@@ -6,13 +6,13 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scripts.data.source import LEVEL_KEYS
-from scripts.errors import InputError, Refused
+from scripts.errors import InputError
 from scripts.files import write_text
 from scripts.record.contents import Unreadable, parsed_json, read_regular
 from scripts.record.keys import HospitalKeys, canonical, load_keys, signed_by
@@ -216,35 +216,6 @@ def gone_images(
     if not os.path.exists(tombstones):
         raise InputError(f"tombstones: {tombstones}: no such file")
     return Tombstones(tombstones, keys=load_keys(key_dir)).gone(records)
-
-
-def allowed_records(
-    records: Sequence[Mapping[str, Any]],
-    *,
-    tombstones: str = "",
-    key_dir: str | Sequence[str] = "",
-    without: Collection[int] = (),
-) -> Sequence[Mapping[str, Any]]:
-    """The records, unless one of them was forgotten before.
-
-    Args:
-        tombstones, key_dir: see `gone_images`.
-        without: positions that are left out of training anyway.
-
-    Raises:
-        Refused: a record belongs to a forgotten unit; the first is named.
-        InputError: as `gone_images`.
-    """
-    left = set(without)
-    trained = [record for number, record in enumerate(records) if number not in left]
-    gone = gone_images(trained, tombstones=tombstones, key_dir=key_dir)
-    found = [record for record in trained if str(record["image_id"]) in gone]
-    if found:
-        raise Refused(
-            f"{tombstones}: {len(found)} training images belong to patients or images that were forgotten,"
-            f" the first is {found[0]['image_id']}; take them out of the data set"
-        )
-    return records
 
 
 def _left_sets(resolution: Mapping[str, Any], level: str) -> list[str]:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.errors import InputError, Refused
+from scripts.errors import InputError
 from scripts.record.keys import HospitalKeys, load_keys
-from scripts.record.tombstones import Tombstones, allowed_records, gone_images, tombstone_units
+from scripts.record.tombstones import Tombstones, gone_images, tombstone_units
 
 ADDING = """
 import sys
@@ -80,9 +80,7 @@ RECORDS = [
 def test_what_was_pulled_in_stays_out_too(tmp_path: Path, folders: list[str], level: str, ids, gone) -> None:
     settings_ = kept(tmp_path / "list.jsonl", folders[:1], level, *ids)
     assert gone_images(RECORDS, **settings_) == gone
-    with pytest.raises(Refused, match="the first is 01L; take them out"):
-        allowed_records(RECORDS, **settings_)
-    assert allowed_records(RECORDS[-1:], **settings_) == RECORDS[-1:]
+    assert gone_images(RECORDS[-1:], **settings_) == frozenset()
     text = (tmp_path / "list.jsonl").read_text()
     assert "01L" not in text and "nevus" not in text
 
@@ -165,7 +163,7 @@ def test_a_list_of_odd_types_is_an_error(tmp_path: Path, folders: list[str], lin
 
 def test_settings_that_say_nothing_are_refused(tmp_path: Path, folders: list[str]) -> None:
     path = str(tmp_path / "list.jsonl")
-    assert gone_images(RECORDS) == frozenset() and allowed_records(RECORDS) == RECORDS
+    assert gone_images(RECORDS) == frozenset()
     for settings_ in ({"tombstones": path}, {"key_dir": folders}, {"key_dir": folders[0]}):
         with pytest.raises(InputError, match="give both, or neither"):
             gone_images(RECORDS, **settings_)
