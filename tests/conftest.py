@@ -44,10 +44,10 @@ class Bench:
 
     def student(self, **settings: Any) -> Any:
         """A fresh student of the teacher."""
-        from scripts.student.student import Student
+        from scripts.student.adapter import AdapterStudent
 
         values = {"scope": "decoder+head", "rank": 2, "alpha": 8.0, "dropout": 0.1, "seed": 0} | settings
-        return Student.attach(self.teacher, sample=self.loaders().sample("forget"), **values)
+        return AdapterStudent.attach(self.teacher, sample=self.loaders().sample("forget"), **values)
 
     def criterion(self, **settings: Any) -> Any:
         """How far a student is from the teacher to the goal."""

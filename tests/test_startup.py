@@ -52,10 +52,10 @@ for workflow, names in given["modules"].items():
 import torch
 
 def student():
-    from scripts.student.student import Student
+    from scripts.student.adapter import AdapterStudent
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.Conv2d(2, 1, 1))
     sample = torch.zeros(1, 1, 8, 8)
-    Student.attach(network, scope="all", rank=1, alpha=1, dropout=0, sample=sample, seed=0)
+    AdapterStudent.attach(network, scope="all", rank=1, alpha=1, dropout=0, sample=sample, seed=0)
 
 def look_alikes():
     from scripts.cohort.near_duplicates import fingerprint
@@ -107,7 +107,7 @@ def probed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def test_modules_that_the_configs_name_load_without_heavy_packages(probed: dict[str, Any]) -> None:
     assert {"train", "forget", "restore", "revert", "evaluate", "inference", "unlearn"} <= probed["early"].keys()
-    assert "scripts.student.student" in probed["modules"]["forget"]
+    assert "scripts.student.adapter" in probed["modules"]["forget"]
     assert {workflow: found for workflow, found in probed["early"].items() if found} == STATISTICS
 
 

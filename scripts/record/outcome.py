@@ -35,7 +35,7 @@ class FitScale:
 
     def __call__(self, engine: Engine) -> None:
         scale = 1.0
-        if self.enabled:
+        if self.enabled and self.student.scalable:
             scale, _ = bisect_scale(self._progress_at)
             self.student.set_scale(scale)
             self.student.bake_scale()
@@ -48,7 +48,7 @@ class FitScale:
 
 
 class SaveStudent:
-    """Write the adapter and the merged plain network, and note the trial in the run's state.
+    """Write the student and its plain network, and note the trial in the run's state.
 
     Args:
         recipe: by which the student was made: references must have been made by the same.
@@ -70,8 +70,9 @@ class SaveStudent:
         save_student(self.folder, self.student)
         numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
         said = {name: value for name, value in (("goal", self.goal), ("recipe", self.recipe)) if value}
-        said["student"] = file_digest(self.folder.student)
-        self.folder.note(state="trial", **said, **{self.phase: {"rounds": engine.state.epoch, **numbers}})
+        said["student"] = digest = file_digest(self.folder.student)
+        phase = {"rounds": engine.state.epoch, "weights": digest, **numbers}
+        self.folder.note(state="trial", **said, **{self.phase: phase})
         self.folder.write_manifest()
 
 

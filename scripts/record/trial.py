@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from scripts.errors import InputError
 from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
 from scripts.request import read_request
+from scripts.student.storage import RECORD, load_student
 from scripts.student.student import Student
 
 
@@ -31,30 +31,34 @@ def trial_folder(*, output_dir: str, request: str) -> RunFolder:
 
 
 def load_trial(*, folder: RunFolder, teacher: nn.Module, arithmetic: Arithmetic, open_head: bool = False) -> Student:
-    """The student of the run's adapter on this teacher, on the device.
+    """The student of the run, made for this teacher, on the device.
 
     Raises:
-        InputError: no adapter in the folder, or one of another teacher.
+        InputError: no student in the folder, or one of another teacher.
         Refused: the run was reverted or committed; a record of it is missing.
     """
     folder.refuse_ended()
-    if not (folder.adapter / "student.json").is_file():
-        raise InputError(f"{folder.adapter}: no adapter; run forget first, with the same output_dir")
+    if not (folder.adapter / RECORD).is_file():
+        raise InputError(f"{folder.adapter}: no student; run forget first, with the same output_dir")
     # Restoration trains on what is retained: without the record of what was forgotten it could train on that.
     folder.require_trial(resolution=open_head)
-    student = Student.load(teacher, folder.adapter)
+    student = load_student(teacher, folder.adapter)
     arithmetic.place(student.network)
     if open_head:
         student.open_head()
     return student
 
 
-def adapter_hash(folder: RunFolder) -> str:
-    """Digest of the saved adapter: restoration goes on from this one and no other."""
-    path = folder.adapter / "adapter_model.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: no adapter; run forget first, with the same output_dir")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def forgotten_weights(folder: RunFolder) -> str:
+    """Digest of the student as forgetting left it: restoration goes on from this one and no other.
+
+    Raises:
+        InputError: forgetting has not ended in this folder.
+    """
+    found = (folder.read_state().get("forget") or {}).get("weights")
+    if not isinstance(found, str):
+        raise InputError(f"output_dir: {folder.root} holds no student; run forget first, with the same output_dir")
+    return found
 
 
 class Reversal:
@@ -64,7 +68,7 @@ class Reversal:
         self.folder, self.student = folder, student
 
     def run(self) -> None:
-        """Revert; the adapter stays in `private/` until the run is committed or deleted."""
+        """Revert; the student stays in `private/` until the run is committed or deleted."""
         state: dict[str, Any] = {name: value.cpu() for name, value in self.student.revert().state_dict().items()}
         self.folder.begin()
         write_tensors(self.folder.release / "teacher.pt", state)

@@ -1,225 +1,117 @@
-"""The student: a copy of the teacher that differs by a low-rank adapter and, after restoration, by its head.
-
-y = base(x) + scale * (alpha / r) * B(A(dropout(x))); A is drawn (Kaiming-uniform, a = sqrt 5), B starts at zero, so
-a new student answers as the teacher does.
-"""
+"""What is trained to forget: a copy of the teacher that can be saved, merged into a plain network and taken back."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from scripts.errors import InputError
-from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers, replace_module, swapped
-from scripts.student.frozen_norm import unfreeze_norms
-from scripts.student.hashing import architecture_hash, state_hash
-from scripts.student.inject import AdapterSpec, inject
-from scripts.student.scope import head_name, resolve_scope
+from scripts.student.adapted import AdaptedNetwork
 
 
-class Student:
-    """Built by `Student.attach` or `Student.load`; the network that is passed in is copied and never touched.
+class Student(ABC):
+    """Either an adapter on the teacher, or a network of its own; the network that it starts from is never touched.
 
     Attributes:
-        network: (N, C, ...) image -> logits; `train()`/`eval()` on it are safe (see AdaptedNetwork).
-        spec: what the adapter is made of.
-        scale: the factor on the adapter's contribution, 1 unless `set_scale` was called.
-        head_original: the teacher's head, by which `adapter_off` and `revert` find the way back.
+        network: (N, C, ...) image -> logits; BatchNorm and dropout of the base stay in eval in every mode.
+        head: name of the last convolution or linear layer, which restoration trains.
+        kind: word by which a saved student is known.
+        scalable: whether its distance from the teacher is one factor, `scale`, which may be fitted to the goal.
+        scale: that factor; 1 where nothing was fitted.
     """
 
-    def __init__(self, *, network: AdaptedNetwork, spec: AdapterSpec) -> None:
-        self.network = network
-        self.spec = spec
+    kind: str
+    scalable: bool
+
+    def __init__(self, *, network: AdaptedNetwork, head: str) -> None:
+        self.network, self.head = network, head
         self.scale = 1.0
         self._head_open = False
-        self._off = 0
-        self.head_original = {name: value.detach().clone() for name, value in self._head_values().items()}
-
-    @classmethod
-    def attach(
-        cls, network: nn.Module, *, scope: str, rank: int, alpha: float, dropout: float, sample: torch.Tensor, seed: int
-    ) -> Student:
-        """Copy `network` and put an adapter on the modules of `scope`.
-
-        Args:
-            network: the teacher, plain and without adapter.
-            scope: see `resolve_scope`.
-            rank, alpha: the contribution is scaled by alpha / rank.
-            dropout: probability on the adapter's input, in [0, 1).
-            sample: an input of the usual size, by which the scope is resolved.
-            seed: of A's initial values; the global generator is left as it was.
-
-        Raises:
-            InputError: a value out of range, or a scope that matches nothing.
-        """
-        if rank < 1 or rank != int(rank):
-            raise InputError(f"lora_rank: '{rank}': a whole number of at least 1 is needed")
-        if not alpha > 0:
-            raise InputError(f"lora_alpha: '{alpha}': a number above 0 is needed")
-        if not 0 <= dropout < 1:
-            raise InputError(f"lora_dropout: '{dropout}': a number in [0, 1) is needed")
-        state = network.state_dict()
-        spec = AdapterSpec(
-            scope=scope,
-            targets=tuple(resolve_scope(network, scope, sample)),
-            head=head_name(network, sample),
-            rank=int(rank),
-            alpha=float(alpha),
-            dropout=float(dropout),
-            base_hash=state_hash(state),
-            architecture=architecture_hash(state),
-        )
-        return cls(network=inject(network, spec=spec, seed=seed), spec=spec)
 
     # -- modes and parameters
 
     def train(self, mode: bool = True) -> Student:
-        """Turn the LoRA dropout on or off; base BatchNorm and dropout stay in eval."""
+        """Turn the adapter's dropout on or off; the base stays in eval."""
         self.network.train(mode)
         return self
 
     def eval(self) -> Student:
         return self.train(False)
 
+    @abstractmethod
     def trainable(self) -> list[nn.Parameter]:
-        """The adapter's A and B, in a fixed order."""
-        return [parameter for _, parameter in self._adapter_parameters()]
+        """What forgetting trains, in a fixed order."""
+
+    @abstractmethod
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        """All that any phase may train, by name."""
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The head's own weight and bias."""
         return list(self._head_values().values())
 
     def open_head(self) -> None:
-        """Make the head trainable and hold the adapter still (no gradient, no dropout): the restore phase."""
+        """Train the head alone and hold everything else still (no gradient, no dropout): the restore phase."""
         self._head_open = True
         self._set_gradients()
 
     def close_head(self) -> None:
-        """Back to training the adapter; the head keeps its trained values."""
+        """Back to training what forgetting trains; the head keeps its trained values."""
         self._head_open = False
         self._set_gradients()
 
-    # -- strength
-
-    def set_scale(self, factor: float) -> None:
-        """Multiply the adapter's contribution by `factor`, relative to alpha / rank; the head is not scaled."""
-        self.scale = float(factor)
-        for _, layer in lora_layers(self.network.inner):
-            layer.set_scale(ADAPTER, self.scale)
-
-    def bake_scale(self) -> None:
-        """Fold the factor into B and set it to 1, so that a saved adapter means the same to any reader."""
-        with torch.no_grad():
-            for _, layer in lora_layers(self.network.inner):
-                layer.lora_B[ADAPTER].weight.mul_(self.scale)
-        self.set_scale(1.0)
-
-    @contextmanager
-    def adapter_off(self) -> Iterator[None]:
-        """Inside the block the network is the teacher, bit for bit: adapter and trained head are out.
-
-        Take the teacher's logits under `torch.no_grad()`, and not between a forward and its backward pass.
-        """
-        if self._off:
-            yield
-            return
-        layers = [layer for _, layer in lora_layers(self.network.inner)]
-        head = self._head_values()
-        self._off += 1
-        try:
-            for layer in layers:
-                layer.enable_adapters(False)
-            with swapped([(head[name], self.head_original[name].to(head[name])) for name in head]):
-                yield
-        finally:
-            self._off -= 1
-            for layer in layers:
-                layer.enable_adapters(True)
-            # PEFT's switch also switches gradients; the phase decides about those.
-            self._set_gradients()
-
     # -- ways out
 
+    @abstractmethod
     def merged(self) -> nn.Module:
-        """A plain copy with the adapter folded into the weights and the head as it stands, in eval, frozen."""
-        from scripts.student.transposed import delta_weight
+        """A plain copy as it stands, in eval, frozen."""
 
-        def fold(layer: nn.Module) -> None:
-            weight = layer.get_base_layer().weight
-            weight.data = (weight.data.double() + delta_weight(layer, ADAPTER)).to(weight.dtype)
-
-        return self._plain(fold)
-
+    @abstractmethod
     def revert(self) -> nn.Module:
-        """A plain copy of the teacher, bit for bit, the head included, in eval, frozen."""
-        network = self._plain(lambda layer: None)
-        head = network.get_submodule(self.spec.head)
-        for name, value in self.head_original.items():
-            parameter = getattr(head, name)
-            parameter.data = value.to(parameter, copy=True)
-        if state_hash(network.state_dict()) != self.spec.base_hash:
-            raise RuntimeError("revert did not give the teacher back: a base weight was changed from outside")
-        return network
+        """A plain copy of the teacher, bit for bit, in eval, frozen."""
 
+    @abstractmethod
     def save(self, folder: str | Path) -> None:
-        """Write the adapter (PEFT's format), the head and `student.json`; see scripts/student/storage.py."""
-        from scripts.student.storage import save_student
-
-        save_student(self, folder)
-
-    @classmethod
-    def load(cls, network: nn.Module, folder: str | Path) -> Student:
-        """Put the saved adapter on a copy of `network`, which must be the very teacher it was made for.
-
-        Raises:
-            InputError: another teacher or architecture; files missing, damaged or not of one run.
-        """
-        from scripts.student.storage import load_student
-
-        return load_student(cls, network, folder)
+        """Write the student and the way back; `scripts.student.storage.load_student` reads it."""
 
     # -- state for checkpoints
 
     def state_dict_trainable(self) -> dict[str, torch.Tensor]:
-        """Adapter, head and scale as tensors: loads with `torch.load(weights_only=True)`."""
-        state = {f"adapter.{name}": value.detach().clone() for name, value in self._adapter_parameters()}
-        state |= {f"head.{name}": value.detach().clone() for name, value in self._head_values().items()}
-        state["scale"] = torch.tensor(self.scale, dtype=torch.float64)
-        return state
+        """All that any phase may train, and the scale, as tensors: loads with `torch.load(weights_only=True)`."""
+        state = {name: value.detach().clone() for name, value in self.named_parameters().items()}
+        return state | {"scale": torch.tensor(self.scale, dtype=torch.float64)}
 
     def load_trainable(self, state: dict[str, torch.Tensor]) -> None:
         """Take over what `state_dict_trainable` gave, in place, so that optimisers keep their parameters.
 
         Raises:
-            InputError: the state is of another adapter; nothing is changed then.
+            InputError: the state is of another student; nothing is changed then.
         """
-        own = {f"adapter.{name}": value for name, value in self._adapter_parameters()}
-        own |= {f"head.{name}": value for name, value in self._head_values().items()}
+        own = self.named_parameters()
         differing = sorted((own.keys() | {"scale"}) ^ state.keys())
         differing += [name for name in own if name in state and own[name].shape != state[name].shape]
         if differing:
-            raise InputError(f"checkpoint of another student: entry {differing[0]!r} does not fit this adapter")
+            raise InputError(f"checkpoint of another student: entry {differing[0]!r} does not fit this {self.kind}")
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(state[name])
         self.set_scale(float(state["scale"]))
 
+    @abstractmethod
+    def set_scale(self, factor: float) -> None:
+        """Multiply the student's distance from the teacher by `factor`; the head is not scaled."""
+
+    @abstractmethod
+    def bake_scale(self) -> None:
+        """Fold the factor into the weights and set it to 1, so that what is saved means the same to any reader."""
+
     # -- helpers
 
-    def _adapter_parameters(self) -> list[tuple[str, nn.Parameter]]:
-        return [
-            (f"{name}.{part}", getattr(layer, part)[ADAPTER].weight)
-            for name, layer in lora_layers(self.network.inner)
-            for part in ("lora_A", "lora_B")
-        ]
-
     def _head_values(self) -> dict[str, nn.Parameter]:
-        head = self.network.inner.get_submodule(self.spec.head)
+        head = self.network.inner.get_submodule(self.head)
         head = head.get_base_layer() if hasattr(head, "lora_A") else head
         return {name: value for name, value in (("weight", head.weight), ("bias", head.bias)) if value is not None}
 
@@ -227,17 +119,10 @@ class Student:
         for parameter in self.trainable():
             parameter.requires_grad_(not self._head_open)
         for parameter in self.head_parameters():
-            parameter.requires_grad_(self._head_open)
+            parameter.requires_grad_(self._head_open or self._trains_head())
         self.network.dropout_allowed = not self._head_open
         self.network.train(self.network.training)
 
-    def _plain(self, fold: Callable[[nn.Module], None]) -> nn.Module:
-        network = copy.deepcopy(self.network.inner)
-        for name, layer in lora_layers(network):
-            fold(layer)
-            replace_module(network, name, layer.get_base_layer())
-        unfreeze_norms(network)
-        for parameter in network.parameters():
-            parameter.requires_grad_(False)
-            parameter.grad = None
-        return network.eval()
+    def _trains_head(self) -> bool:
+        """Whether forgetting trains the head's own weights too."""
+        return False

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.forward import Forward
 from scripts.frozen.cache import FrozenCache
-from scripts.student.student import Student
+from scripts.student.adapter import AdapterStudent
 from scripts.tasks import build_network
 
 SIDE = 2048  # of the square matrices: large enough for the best rate, small enough for a second
@@ -59,7 +59,7 @@ class ForgetStep:
         # A dropout of nearly nothing is what keeps the three convolutions apart.
         dropout = 0.0 if adapters == "composed" else 1e-9
         sample = torch.zeros(1, channels, size, size)
-        self.student = Student.attach(
+        self.student = AdapterStudent.attach(
             teacher, scope=scope, rank=8, alpha=32.0, dropout=dropout, sample=sample, seed=0
         ).train()
         self._folder = TemporaryDirectory()

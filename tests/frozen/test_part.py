@@ -11,7 +11,7 @@ from torch import nn
 from scripts.frozen.cache import FrozenCache
 from scripts.frozen.cut import Run, find_constants, perturbed
 from scripts.frozen.part import FrozenPart
-from scripts.student.student import Student
+from scripts.student.adapter import AdapterStudent
 from scripts.student.teacher import freeze
 
 
@@ -62,10 +62,10 @@ def networks() -> dict[str, tuple[nn.Module, int, int]]:
     return found
 
 
-def student_of(network: nn.Module, dims: int, size: int, scope: str = "decoder+head") -> Student:
+def student_of(network: nn.Module, dims: int, size: int, scope: str = "decoder+head") -> AdapterStudent:
     """A student whose adapter is no longer at zero."""
     sample = torch.zeros(1, 1, *[size] * dims)
-    student = Student.attach(network, scope=scope, rank=2, alpha=4.0, dropout=0.0, sample=sample, seed=0)
+    student = AdapterStudent.attach(network, scope=scope, rank=2, alpha=4.0, dropout=0.0, sample=sample, seed=0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in student.trainable():
@@ -82,7 +82,7 @@ def gradients(logits: torch.Tensor, parameters: list[nn.Parameter]) -> list[torc
     return list(torch.autograd.grad(logits.square().mean(), parameters))
 
 
-def part_of(student: Student, folder: Path, run: Run = plain) -> FrozenPart:
+def part_of(student: AdapterStudent, folder: Path, run: Run = plain) -> FrozenPart:
     cache = FrozenCache(folder=folder, megabytes=1000)
     return FrozenPart(network=student.network, run=run, stored=cache.stored("student"), worth=0)
 

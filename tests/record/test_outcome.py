@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.record.outcome import FitScale
-from scripts.student.student import Student
+from scripts.student.storage import load_student
 
 
 class Linear:
@@ -77,7 +77,7 @@ def test_student_is_a_plain_network(bench, finished) -> None:
 
 
 def test_adapter_on_disk_is_the_student(bench, finished) -> None:
-    loaded = Student.load(bench.teacher, finished.folder.adapter)
+    loaded = load_student(bench.teacher, finished.folder.adapter)
     image = bench.loaders().sample("forget")
     with torch.no_grad():
         assert torch.equal(loaded.eval().network(image), finished.student.eval().network(image))

@@ -10,7 +10,7 @@ import torch
 
 from scripts.errors import InputError, Refused
 from scripts.record.run_folder import RunFolder
-from scripts.record.trial import Reversal, adapter_hash, load_trial, trial_folder
+from scripts.record.trial import Reversal, forgotten_weights, load_trial, trial_folder
 
 
 def test_reversal_gives_the_teacher_bit_for_bit(bench, forget_run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,10 +53,10 @@ def test_no_run_and_no_adapter(bench, tmp_path: Path) -> None:
     folder.note(state="trial")
     found = trial_folder(output_dir=str(tmp_path), request="")
     assert found.root == tmp_path
-    with pytest.raises(InputError, match="no adapter; run forget first"):
+    with pytest.raises(InputError, match="no student; run forget first"):
         load_trial(folder=found, teacher=bench.teacher, arithmetic=bench.arithmetic)
-    with pytest.raises(InputError, match="no adapter; run forget first"):
-        adapter_hash(found)
+    with pytest.raises(InputError, match="no student; run forget first"):
+        forgotten_weights(found)
 
 
 def test_folder_by_the_name_of_the_request(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +66,5 @@ def test_folder_by_the_name_of_the_request(repository: Path, tmp_path: Path, mon
     assert trial_folder(output_dir="", request=request).root == Path("eval/phantom-example")
 
 
-def test_adapter_is_named_by_its_bytes(finished) -> None:
-    content = (finished.folder.adapter / "adapter_model.safetensors").read_bytes()
-    assert adapter_hash(finished.folder) == hashlib.sha256(content).hexdigest()
+def test_restoration_goes_on_from_what_forgetting_wrote(finished) -> None:
+    assert forgotten_weights(finished.folder) == hashlib.sha256(finished.folder.student.read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ import torch
 from monai.networks.nets import BasicUNet, SegResNet, UNet, resnet18
 from torch import nn
 
-from scripts.student.student import Student
+from scripts.student.adapter import AdapterStudent
 
 SMALL = {"channels": (4, 8, 16), "strides": (2, 2), "norm": "batch", "dropout": 0.2}
 
@@ -47,21 +47,21 @@ def build() -> Callable[[str], tuple[nn.Module, torch.Tensor]]:
 
 
 @pytest.fixture
-def attach() -> Callable[..., Student]:
+def attach() -> Callable[..., AdapterStudent]:
     """A student with defaults that tests may override."""
 
-    def make(network: nn.Module, sample: torch.Tensor, **settings) -> Student:
+    def make(network: nn.Module, sample: torch.Tensor, **settings) -> AdapterStudent:
         values = {"scope": "all", "rank": 4, "alpha": 8.0, "dropout": 0.1, "seed": 0} | settings
-        return Student.attach(network, sample=sample, **values)
+        return AdapterStudent.attach(network, sample=sample, **values)
 
     return make
 
 
 @pytest.fixture
-def move() -> Callable[[Student], None]:
+def move() -> Callable[[AdapterStudent], None]:
     """Give the adapter values by which it clearly changes the output."""
 
-    def shift(student: Student, *, size: float = 0.05) -> None:
+    def shift(student: AdapterStudent, *, size: float = 0.05) -> None:
         generator = torch.Generator().manual_seed(3)
         with torch.no_grad():
             for parameter in student.trainable():

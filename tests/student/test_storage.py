@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from scripts.errors import InputError
 from scripts.student.hashing import state_hash
-from scripts.student.student import Student
+from scripts.student.storage import load_student
 
 FILES = ["adapter_config.json", "adapter_model.safetensors", "head.safetensors", "student.json"]
 
@@ -38,7 +38,7 @@ def test_round_trip(name, restored, tmp_path):
     network, sample, student = restored(name)
     student.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
-    loaded = Student.load(network, tmp_path)
+    loaded = load_student(network, tmp_path)
     assert loaded.spec == student.spec and loaded.scale == 1.0
     with torch.no_grad():
         assert torch.equal(loaded.network(sample), student.network(sample))
@@ -64,7 +64,7 @@ def test_the_scale_is_folded_in_on_disk_only(restored, tmp_path):
         answer = student.network(sample)
     student.save(tmp_path)
     assert student.scale == 0.25
-    loaded = Student.load(network, tmp_path)
+    loaded = load_student(network, tmp_path)
     with torch.no_grad():
         assert torch.equal(student.network(sample), answer)
         assert torch.equal(loaded.network(sample), answer)  # a power of two folds in without rounding
@@ -101,9 +101,9 @@ def test_another_teacher_is_refused(restored, tmp_path):
     with torch.no_grad():
         next(other.buffers()).add_(1e-3)
     with pytest.raises(InputError, match="another teacher"):
-        Student.load(other, tmp_path)
+        load_student(other, tmp_path)
     with pytest.raises(InputError, match="another architecture"):
-        Student.load(UNet(2, 1, 1, (4, 8), (2,), norm="batch"), tmp_path)
+        load_student(UNet(2, 1, 1, (4, 8), (2,), norm="batch"), tmp_path)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -114,10 +114,10 @@ def test_missing_and_damaged_files_are_named(name, restored, tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=name):
-        Student.load(network, tmp_path)
+        load_student(network, tmp_path)
     path.unlink()
     with pytest.raises(InputError, match=name):
-        Student.load(network, tmp_path)
+        load_student(network, tmp_path)
 
 
 def test_records_that_do_not_fit(restored, tmp_path):
@@ -140,7 +140,7 @@ def test_records_that_do_not_fit(restored, tmp_path):
         altered = {key: value for key, value in (record | change).items() if value is not None}
         (tmp_path / "student.json").write_text(json.dumps(altered))
         with pytest.raises(InputError, match=word):
-            Student.load(network, tmp_path)
+            load_student(network, tmp_path)
 
 
 def test_a_file_in_place_of_the_folder(restored, tmp_path):

@@ -1,0 +1,80 @@
+"""A student all of whose weights are trained; the way back is the teacher's own file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from scripts.errors import InputError
+from scripts.student.adapted import AdaptedNetwork
+from scripts.student.hashing import architecture_hash, state_hash
+from scripts.student.scope import head_name
+from scripts.student.student import Student
+from scripts.student.teacher import clone
+
+
+class WholeStudent(Student):
+    """A network of the teacher's architecture with weights of its own; BatchNorm keeps the statistics it came with.
+
+    Attributes:
+        base_hash: digest of the teacher's weights, to which `revert` leads back.
+        architecture: digest of names, types and shapes of the weights.
+    """
+
+    kind = "network"
+    scalable = False
+
+    def __init__(self, *, network: nn.Module, teacher: nn.Module, head: str) -> None:
+        super().__init__(network=AdaptedNetwork(clone(network)), head=head)
+        self._teacher = teacher
+        state = teacher.state_dict()
+        self.base_hash, self.architecture = state_hash(state), architecture_hash(state)
+        if architecture_hash(network.state_dict()) != self.architecture:
+            raise InputError("student: the network to start from is of another architecture than the teacher")
+        self._set_gradients()
+
+    @classmethod
+    def start(cls, network: nn.Module, *, teacher: nn.Module, sample: torch.Tensor) -> WholeStudent:
+        """Start from a copy of `network`: the teacher itself, or another model of its architecture.
+
+        Args:
+            sample: an input of the usual size, by which the head is found; its values do not matter.
+
+        Raises:
+            InputError: another architecture.
+        """
+        return cls(network=network, teacher=teacher, head=head_name(network, sample))
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Every weight, BatchNorm's affine weights included."""
+        return list(self.network.inner.parameters())
+
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        """`weight.<name>`."""
+        return {f"weight.{name}": value for name, value in self.network.inner.named_parameters()}
+
+    def set_scale(self, factor: float) -> None:
+        """Only 1 is allowed: weights between two networks need not behave between them."""
+        if factor != 1.0:
+            raise ValueError("a network whose weights are all trained has no scale")
+
+    def bake_scale(self) -> None:
+        """Nothing is to be folded in."""
+
+    def merged(self) -> nn.Module:
+        return clone(self.network.inner)
+
+    def revert(self) -> nn.Module:
+        if state_hash(self._teacher.state_dict()) != self.base_hash:
+            raise RuntimeError("revert did not give the teacher back: one of its weights was changed from outside")
+        return clone(self._teacher)
+
+    def save(self, folder: str | Path) -> None:
+        from scripts.student.storage import save_network
+
+        save_network(self, folder)
+
+    def _trains_head(self) -> bool:
+        return True

@@ -1,0 +1,119 @@
+"""A student all of whose weights are trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from monai.networks.nets import UNet
+from torch import nn
+
+from scripts.errors import InputError
+from scripts.student.hashing import state_hash
+from scripts.student.storage import load_student
+from scripts.student.teacher import clone
+from scripts.student.whole import WholeStudent
+
+
+def unet(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return clone(UNet(2, 1, 1, (4, 8), (2,), norm="batch", dropout=0.3))
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def start(image: torch.Tensor) -> tuple[WholeStudent, nn.Module, nn.Module]:
+    teacher, member = unet(0), unet(1)
+    return WholeStudent.start(member, teacher=teacher, sample=image[:1]), teacher, member
+
+
+def shift(student: WholeStudent) -> None:
+    with torch.no_grad():
+        for parameter in student.trainable():
+            parameter.add_(0.05)
+
+
+def test_starts_as_the_network_that_it_was_given_and_leaves_it_alone(image: torch.Tensor) -> None:
+    student, teacher, member = start(image)
+    before = state_hash(member.state_dict())
+    assert torch.equal(student.network(image), member(image))
+    shift(student)
+    assert not torch.equal(student.network(image), member(image))
+    assert state_hash(member.state_dict()) == before
+    assert state_hash(teacher.state_dict()) == student.base_hash
+
+
+def test_every_weight_is_trained_and_no_statistic_moves(image: torch.Tensor) -> None:
+    student, _, member = start(image)
+    student.train()
+    student.network(image).sum().backward()
+    assert len(student.trainable()) == len(list(member.parameters()))
+    assert all(parameter.grad is not None for parameter in student.trainable())
+    own = dict(student.network.inner.named_buffers())
+    assert own and all(torch.equal(own[name], value) for name, value in member.named_buffers())
+
+
+def test_the_mode_switch_turns_on_no_dropout(image: torch.Tensor) -> None:
+    student, _, _ = start(image)
+    assert torch.equal(student.train().network(image), student.network(image))
+
+
+def test_the_head_alone_is_open_in_restoration(image: torch.Tensor) -> None:
+    student, _, _ = start(image)
+    student.open_head()
+    trained = [parameter for parameter in student.trainable() if parameter.requires_grad]
+    assert {id(parameter) for parameter in trained} == {id(parameter) for parameter in student.head_parameters()}
+    student.close_head()
+    assert all(parameter.requires_grad for parameter in student.trainable())
+
+
+def test_merged_is_the_student_and_revert_the_teacher_bit_for_bit(image: torch.Tensor) -> None:
+    student, teacher, _ = start(image)
+    shift(student)
+    assert torch.equal(student.merged()(image), student.network(image))
+    assert state_hash(student.revert().state_dict()) == state_hash(teacher.state_dict())
+
+
+def test_comes_back_from_disk(image: torch.Tensor, tmp_path: Path) -> None:
+    student, teacher, _ = start(image)
+    shift(student)
+    student.save(tmp_path)
+    loaded = load_student(teacher, tmp_path)
+    assert isinstance(loaded, WholeStudent)
+    assert torch.equal(loaded.network(image), student.eval().network(image))
+    assert state_hash(loaded.revert().state_dict()) == state_hash(teacher.state_dict())
+
+
+def test_checkpoint_comes_back_in_place(image: torch.Tensor) -> None:
+    student, _, _ = start(image)
+    kept = student.trainable()
+    state = student.state_dict_trainable()
+    shift(student)
+    student.load_trainable(state)
+    assert [id(parameter) for parameter in student.trainable()] == [id(parameter) for parameter in kept]
+    assert all(torch.equal(value, state[name]) for name, value in student.named_parameters().items())
+
+
+def test_another_teacher_or_architecture_is_refused(image: torch.Tensor, tmp_path: Path) -> None:
+    student, _, member = start(image)
+    student.save(tmp_path)
+    with pytest.raises(InputError, match="made for another teacher"):
+        load_student(member, tmp_path)
+    other = clone(UNet(2, 1, 1, (4, 8, 8), (2, 2), norm="batch"))
+    with pytest.raises(InputError, match="another architecture"):
+        load_student(other, tmp_path)
+    with pytest.raises(InputError, match="another architecture"):
+        WholeStudent.start(other, teacher=member, sample=image[:1])
+
+
+def test_damaged_weights_are_refused(image: torch.Tensor, tmp_path: Path) -> None:
+    student, teacher, _ = start(image)
+    student.save(tmp_path)
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(InputError, match="damaged or of another run"):
+        load_student(teacher, tmp_path)
