@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts import processes
 from scripts.errors import require_positive
+from scripts.record.phase import FIRST, MAKING
 from scripts.settings.given import Settings
 from scripts.settings.running import handing
 from scripts.settings.workflows import WORKFLOWS
@@ -36,8 +37,8 @@ def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mappin
 class Chain:
     """Runs `configs/<step>.yaml` for each step, with the settings that this run was given.
 
-    A step takes those settings that it has. Of several processes the first runs alone what is not made for more: a
-    workflow without the setting `distributed`.
+    A step takes those settings that it has; a phase that the method of forgetting does not have is left out. Of
+    several processes the first runs alone what is not made for more: a workflow without the setting `distributed`.
 
     Args:
         config_dir: folder of the workflow files.
@@ -51,16 +52,21 @@ class Chain:
 
     def run(self) -> None:
         """Run the steps; the first error ends the chain."""
+        phases: Sequence[str] = MAKING
         with sharing():
             for step in self.steps:
-                self._run(step)
+                if step in MAKING and step not in phases:
+                    continue
+                workflow = self._run(step)
+                if step == FIRST:
+                    phases = workflow.parser.get_parsed_content("workspace").method.phases
 
-    def _run(self, step: str) -> None:
+    def _run(self, step: str) -> Any:
         path, own = str(self.config_dir / f"{step}.yaml"), overrides(self.settings, step)
         if "distributed" in WORKFLOWS[step].names:
-            run_workflow([path], overrides=own)
-        else:
-            processes.once(lambda: _run_alone(path, own))
+            return run_workflow([path], overrides=own)
+        processes.once(lambda: _run_alone(path, own))
+        return None
 
 
 def _run_alone(path: str, own: Mapping[str, Any]) -> None:

@@ -71,6 +71,7 @@ class CohortLoaders:
         self.retain_choice = checked_choice(retain_choice)
         self._prepared: dict[str, AugmentedDataset] = {} if prepared is None else prepared
         self._lazy: dict[str, AugmentedDataset] = {}
+        self._looked_at: tuple[Record, ...] | None = None
         self._drawn: dict[str, tuple[Record, ...]] = {}
         self._choosing: dict[str, dict[str, float]] = {}
 
@@ -127,8 +128,14 @@ class CohortLoaders:
 
     def training(self, names: Sequence[str]) -> dict[str, AugmentedDataset]:
         """The sets `names`, or what is drawn of them, with augmentation."""
-        prepared = {name: self._to_draw(name) if name in DRAWN else self.dataset(name) for name in names}
+        prepared = {name: self._to_draw(name) if name in DRAWN else self._forget() for name in names}
         return {name: AugmentedDataset(data.base, self.augment, views=self.views) for name, data in prepared.items()}
+
+    def _forget(self) -> AugmentedDataset:
+        """The forget set, or the part of it that a method looks at."""
+        if self._looked_at is None or len(self._looked_at) == len(self.cohort.forget):
+            return self.dataset("forget")
+        return self.prepare(self._looked_at)
 
     def _to_draw(self, name: str) -> AugmentedDataset:
         if name not in self._lazy:
@@ -148,12 +155,17 @@ class CohortLoaders:
         data = self.training(["retain", "forget"])
         return AlternatingLoader(data, batch_sizes={"retain": retain, "forget": forget}, seed=self.seed)
 
-    def for_recipe(self, recipe: Any) -> JointLoader | AlternatingLoader:
-        """The loader that a recipe's schedule asks for."""
+    def for_recipe(self, recipe: Any, *, forget: Sequence[Record]) -> JointLoader | AlternatingLoader:
+        """The loader that a recipe's schedule asks for.
+
+        Args:
+            forget: the forget records that are drawn from; where that is not all of them, no other one is opened.
+        """
+        self._looked_at = tuple(forget)
         if recipe.schedule == "released":
             return self.alternating(forget=recipe.forget_batch, retain=recipe.retain_batch)
         return self.joint(
-            forget=recipe.forget_batch,
+            forget=recipe.forget_batch if forget else 0,
             retain=recipe.retain_batch,
             guard=recipe.guard_batch,
             steps=recipe.steps_per_round,

@@ -15,6 +15,7 @@ from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.departure import departure
 from scripts.engines.finite import require_finite
 from scripts.engines.forward import Forward
+from scripts.engines.hardening import Hardening
 from scripts.objectives.base import ForgetBatch
 from scripts.student.student import Student
 
@@ -23,6 +24,8 @@ class ForgetTrainer(Trainer):
     """MONAI Trainer whose iteration sums the losses of the cohorts in its batch:
 
     `loss = forget_weight * L_forget(z_S, y, z_T, z_ref) + retain_weight * L_retain(z_S, z_T, y)`
+
+    and, where the student is hardened, `hardening_weight * L_forget` of an attacked copy; see `Hardening`.
 
     The joint schedule puts forget, retain and guard images into each batch; the released schedule one
     cohort at a time, and so one optimiser step each. Guard images are distilled without their labels.
@@ -33,6 +36,7 @@ class ForgetTrainer(Trainer):
         loader: batches of cohort name -> {image, label, image_id, patient_id, view}.
         scheduler: of the learning rate, stepped once a step.
         hard: is told how far the student strays on each retain and guard image; None draws evenly.
+        hardening: against relearning; None leaves it out.
         settings: of MONAI's Trainer (max_epochs, handlers, ...).
     """
 
@@ -50,6 +54,7 @@ class ForgetTrainer(Trainer):
         forget_weight: float = 1.0,
         retain_weight: float = 1.0,
         hard: HardExamples | None = None,
+        hardening: Hardening | None = None,
         seed: int = 0,
         max_epochs: int = 1,
         handlers: Any = None,
@@ -64,7 +69,7 @@ class ForgetTrainer(Trainer):
         self.retain_objective = retain_objective
         self.forget_weight = float(forget_weight)
         self.retain_weight = float(retain_weight)
-        self.hard = hard
+        self.hard, self.hardening = hard, hardening
         self.generator = torch.Generator()
         self.seed = int(seed)
         super().__init__(
@@ -94,9 +99,15 @@ class ForgetTrainer(Trainer):
             if name != "forget":
                 self._observe(name, part, z, z_t)
             output[f"{name}_loss"] = loss.detach()
+        hardened = self._harden(parts, taught, engine)
+        if hardened is not None:
+            output["hardened_loss"] = require_finite(
+                hardened, step=engine.state.iteration, setting="forget_learning_rate"
+            )
         shown = {name: processes.summed(value) for name, value in {"loss": total.detach(), **output}.items()}
         require_finite(shown["loss"], step=engine.state.iteration, setting="forget_learning_rate")
         if total.requires_grad:
+            # Added to what hardening left there.
             total.backward()
             processes.sum_gradients(self.student.trainable())
             self.optimizer.step()
@@ -113,6 +124,19 @@ class ForgetTrainer(Trainer):
             before=part_of(part).start,
         )
         return self.forget_weight * self.forget_objective(logits, batch)
+
+    def _harden(self, parts: dict[str, dict[str, Any]], taught: torch.Tensor, engine: Engine) -> torch.Tensor | None:
+        """The forget loss on the attacked copy, its gradients added; None where the step has nothing for it."""
+        if self.hardening is None or not {"forget", "retain"} <= set(parts):
+            return None
+        sizes = [len(part["image"]) for part in parts.values()]
+        taught_forget = dict(zip(parts, taught.split(sizes), strict=True))["forget"]
+        return self.hardening.add_gradients(
+            forget=parts["forget"],
+            retain=parts["retain"],
+            step=(engine.state.iteration - 1) % len(engine.state.dataloader),
+            forget_loss=lambda found: self._forget(parts["forget"], found, taught_forget),
+        )
 
     def _keep(self, name: str, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
         label = part["label"] if name == "retain" else None

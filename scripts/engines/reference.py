@@ -84,6 +84,7 @@ class FoldMean(nn.Module):
 def load_fold_reference(
     *,
     cohort: Cohort,
+    records: Sequence[dict[str, Any]],
     network: nn.Module,
     teacher: nn.Module,
     model_dir: str | Path,
@@ -96,6 +97,7 @@ def load_fold_reference(
     """The fold teachers in `model_dir` that the forget patients need; see `member_paths`.
 
     Args:
+        records: the forget records that are asked about.
         network: the architecture; it is copied.
         wanted: None is returned where the recipe needs no reference.
         trust_unrecorded: whether fold teachers without a record of who was in them may pass, with a warning.
@@ -107,10 +109,10 @@ def load_fold_reference(
     if not wanted:
         return None
     check_reference_class(cohort)
-    folds = {record["patient_id"]: cohort.fold_of(record) for record in cohort.forget}
+    folds = {record["patient_id"]: cohort.fold_of(record) for record in records}
     paths = {fold: member_paths(model_dir, fold) for fold in sorted(set(folds.values()))}
     for fold, members in paths.items():
-        own_records = [record for record in cohort.forget if folds[record["patient_id"]] == fold]
+        own_records = [record for record in records if folds[record["patient_id"]] == fold]
         for path in members:
             check_fold_teacher(path, cohort, own_records, trust_unrecorded=trust_unrecorded)
     networks: dict[int, list[nn.Module]] = {}

@@ -15,6 +15,7 @@ from scripts.objectives.entropy import Entropy
 from scripts.objectives.foreground import Foreground
 from scripts.objectives.foreground_background import ForegroundBackground
 from scripts.objectives.imitation import Imitation
+from scripts.objectives.labels import Labels
 from scripts.objectives.noisy_label import NoisyLabel
 from scripts.objectives.random_label import RandomLabel
 from scripts.objectives.supervised_distillation import SupervisedDistillation
@@ -34,7 +35,7 @@ FORGET: dict[str, type[ForgetObjective]] = {
         RandomLabel,
     )
 }
-RETAIN: dict[str, type[RetainObjective]] = {kind.name: kind for kind in (Distillation, SupervisedDistillation)}
+RETAIN: dict[str, type[RetainObjective]] = {kind.name: kind for kind in (Distillation, SupervisedDistillation, Labels)}
 
 
 def build_forget_objective(name: str, task: str, **settings: Any) -> ForgetObjective:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -20,20 +21,23 @@ class FitScale:
     """At the end of forgetting, bisect the adapter's scale to the goal and fold it into the adapter.
 
     Args:
+        criterion: None where forgetting goes by steps alone: nothing is fitted or measured.
         logits: the student's, of a batch; see `predict`.
     """
 
     def __init__(
-        self, *, criterion: Criterion, student: Student, enabled: bool = True, logits: Logits | None = None
+        self, *, criterion: Criterion | None, student: Student, enabled: bool = True, logits: Logits | None = None
     ) -> None:
         self.criterion = criterion
         self.student, self.logits = student, logits
         self.enabled = enabled
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.COMPLETED, self)
+        if self.criterion is not None:
+            engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
+        assert self.criterion is not None
         scale = 1.0
         if self.enabled and self.student.scalable:
             scale, _ = bisect_scale(self._progress_at)
@@ -43,6 +47,7 @@ class FitScale:
         engine.state.metrics.update({**found, "adapter_scale": scale})
 
     def _progress_at(self, scale: float) -> float:
+        assert self.criterion is not None
         self.student.set_scale(scale)
         return self.criterion.progress(self.student.network, self.logits)
 
@@ -51,14 +56,16 @@ class SaveStudent:
     """Write the student and its plain network, and note the trial in the run's state.
 
     Args:
-        recipe: by which the student was made: references must have been made by the same.
+        noted: what else the state of the run is to say: goal, method, and the phases that make its student.
     """
 
-    def __init__(self, *, folder: RunFolder, student: Student, phase: str, goal: str = "", recipe: str = "") -> None:
+    def __init__(
+        self, *, folder: RunFolder, student: Student, phase: str, noted: Mapping[str, Any] | None = None
+    ) -> None:
         self.folder = folder
         self.student = student
         self.phase = phase
-        self.goal, self.recipe = goal, recipe
+        self.noted = dict(noted or {})
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.COMPLETED, self)
@@ -69,10 +76,9 @@ class SaveStudent:
     def _write(self, engine: Engine) -> None:
         save_student(self.folder, self.student)
         numbers = {name: value for name, value in engine.state.metrics.items() if isinstance(value, (int, float))}
-        said = {name: value for name, value in (("goal", self.goal), ("recipe", self.recipe)) if value}
-        said["student"] = digest = file_digest(self.folder.student)
+        digest = file_digest(self.folder.student)
         phase = {"rounds": engine.state.epoch, "weights": digest, **numbers}
-        self.folder.note(state="trial", **said, **{self.phase: phase})
+        self.folder.note(state="trial", student=digest, **self.noted, **{self.phase: phase})
         self.folder.write_manifest()
 
 

@@ -14,6 +14,7 @@ from scripts.errors import InputError, Refused, user_error
 from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
 from scripts.identity.identity import plain_digest
+from scripts.methods.recipe import SETTINGS as RECIPE
 from scripts.record.run_folder import RunFolder
 
 FIRST = "forget"  # the phase that begins a run; every other one goes on from it
@@ -151,6 +152,20 @@ def asked_fold_teachers(folder: RunFolder) -> bool:
     if first is None:
         return True
     return any(name != "teacher" for name in Identity.read(first, where=folder.identity).model)
+
+
+def made_by(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Phase -> settings that its method found where the config left them open; the phases that make the student.
+
+    A run of an earlier version names no phases: it was made by both.
+    """
+    phases = folder.read_state().get("phases", MAKING)
+    first = read_identities(folder).get(FIRST)
+    if first is None:
+        return {phase: {} for phase in phases}
+    procedure = Identity.read(first, where=folder.identity).procedure
+    found = {name: procedure[name] for name in ("method", *RECIPE) if procedure.get(name) is not None}
+    return {phase: found if phase == FIRST else {} for phase in phases}
 
 
 def procedure_digest(root: str | Path) -> str:

@@ -61,6 +61,17 @@ def forgotten_weights(folder: RunFolder) -> str:
     return found
 
 
+def require_phase(folder: RunFolder, phase: str) -> None:
+    """Raise InputError where the method that made the run's student has no such phase."""
+    state = folder.read_state()
+    phases = state.get("phases", [phase])
+    if phase not in phases:
+        raise InputError(
+            f"{phase}: the student in {folder.root} was made by {state.get('method')}, which ends with {phases[-1]};"
+            " go on with evaluate"
+        )
+
+
 class Reversal:
     """Write the teacher, bit for bit, and take the student away."""
 

@@ -82,7 +82,8 @@ class Controls:
         ours = self.pairs.unlearned(pair)
         key = digest(["background", ours.key])
         folder = self.pairs.folder / "background" / key[:16]
-        own = {"forget_objective": "background", "reference": "none", "output_dir": str(folder)}
+        own = {"method": "erase_to_retain", "forget_objective": "background", "reference": "none"}
+        own["output_dir"] = str(folder)
         forget = ours.steps[0]
         step = replace(forget, settings={**forget.settings, **own})
         return Job("background", key, folder, folder / "release" / "student.pt", (step,))

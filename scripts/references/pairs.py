@@ -10,6 +10,7 @@ from typing import Any
 from scripts.chain import overrides
 from scripts.errors import InputError
 from scripts.identity import Identity, code_identity, file_digest
+from scripts.methods.choice import AUTO
 from scripts.record.exchangeable import alike_problem
 from scripts.references.jobs import Job, Step, digest
 from scripts.settings.config_file import read_config
@@ -39,6 +40,8 @@ class Pairs:
         teacher: weights of the delivered model's original: the pool is trained on its images and no others.
         split_dir: folder of the teacher's recorded split, which all models of the pool share.
         first_seed: of the first pair.
+        making: phase -> settings that the delivered student's method found where the config left them open; the
+            phases that make a student, in their order.
     """
 
     def __init__(
@@ -52,7 +55,9 @@ class Pairs:
         teacher: str | Path,
         split_dir: str | Path,
         first_seed: int,
+        making: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        self.making = making
         self.config_dir, self.folder = Path(config_dir), Path(folder)
         self.settings, self.request = settings, str(settings["request"])
         self.contents = contents
@@ -112,7 +117,7 @@ class Pairs:
         planned = {"data_set": self.settings["dataset_name"], "split": teacher.get("split"), "training": training}
         if problem := alike_problem(teacher, planned):
             raise InputError(f"{problem}; no verdict could follow: train the teacher so, or give its settings")
-        for phase in ("forget", "restore"):
+        for phase in self.making:
             if phase not in phases:
                 raise InputError(f"output_dir: the student was not made by {phase}, the references are; run it first")
             own, others = phases[phase].procedure, self._procedure(phase, {}, apart=())
@@ -128,15 +133,22 @@ class Pairs:
     def _procedure(self, workflow: str, more: Mapping[str, Any], *, apart: Sequence[str]) -> dict[str, Any]:
         """The settings that a workflow of the pool has and from which weights follow, as a record holds them."""
         path = self.config_dir / f"{workflow}.yaml"
-        found = _moving(str(path), {**overrides(self.settings, workflow), **more}, apart=apart)
+        found = _moving(str(path), {**self._own(workflow), **more}, apart=apart)
         return json.loads(json.dumps(found))
+
+    def _own(self, workflow: str) -> dict[str, Any]:
+        """What a workflow is given: what this run was given, and what the delivered student's method had found."""
+        given = overrides(self.settings, workflow)
+        left = {name for name, value in given.items() if value is None or (name, value) == ("method", AUTO)}
+        filled = self.making.get(workflow, {})
+        return {**given, **{name: value for name, value in filled.items() if name not in given or name in left}}
 
     def _unlearned(self, kind: str, model: Path, model_key: str, seed: int, request: str, forget_key: str) -> Job:
         steps = []
         plain: dict[str, Any] = {}
-        for workflow in ("forget", "restore"):
+        for workflow in self.making:
             path = str(self.config_dir / f"{workflow}.yaml")
-            own = overrides(self.settings, workflow)
+            own = self._own(workflow)
             own |= {"model_dir": str(model.parent), "model_name": model.name, "seed": seed}
             own |= {"split_dir": str(self.split_dir)}
             plain[workflow] = _moving(path, own)

@@ -13,10 +13,10 @@ _DATA = (
 _NETWORK = "network_name spatial_dims in_channels out_channels"
 _ARITHMETIC = "device amp distributed channels_last threads"
 _RECIPE = (
-    "schedule reference forget_objective forget_weight retain_objective retain_weight supervised_weight suppress_bound"
-    " suppress_slack scope lora_rank lora_alpha lora_dropout forget_learning_rate forget_lr_schedule forget_batch"
-    " retain_batch guard_batch retain_images retain_choice hard_share steps_per_round max_rounds min_rounds stop_at"
-    " tolerance bisect seed"
+    "method exact schedule reference trainable forget_objective forget_weight retain_objective retain_weight"
+    " supervised_weight suppress_bound suppress_slack scope lora_rank lora_alpha lora_dropout forget_learning_rate"
+    " forget_lr_schedule forget_batch retain_batch guard_batch retain_images retain_choice hard_share hardening_weight"
+    " hardening_steps steps_per_round max_rounds min_rounds stop_at tolerance bisect seed"
 )
 _RESTORE = (
     "reference suppress_bound restore_epochs restore_steps restore_batch retain_images retain_choice"
@@ -73,7 +73,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "what to forget": f"request forget_ratio goal {_GONE}",
             "data": f"{_DATA} near_duplicates eval_batch_size",
             "network": _NETWORK,
-            "forgetting; null: as goal and schedule say, see docs/README.md": _RECIPE,
+            "forgetting; null: as preparation found, or as method and goal say, see docs/README.md": _RECIPE,
             "views and the cache of what no trained weight changes": "forget_augment cached_views frozen_budget",
             "arithmetic": f"{_ARITHMETIC} low_memory progress",
         },

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scripts.cohort import Cohort
     from scripts.cohort.loaders import CohortLoaders
     from scripts.data.source import DataSource
+    from scripts.methods.recipe import Recipe
 
 DATA = (
     "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download spatial_dims in_channels"
@@ -94,6 +95,11 @@ class DataParts(SettingsParts):
             retain_choice=self._get("retain_choice", "random"),
             prepared=shared("prepared", about, dict),
         )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of forgetting."""
+        raise NotImplementedError
 
     def _gone(self, records: Any) -> frozenset[str]:
         """Ids of those images that were forgotten before."""

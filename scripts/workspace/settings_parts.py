@@ -1,4 +1,4 @@
-"""Settings of a run, and what follows from them alone: processes, files, recipe."""
+"""Settings of a run, and what follows from them alone: processes and files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from scripts.settings.given import Settings, read_settings, resolved
 from scripts.settings.running import running
 
 if TYPE_CHECKING:
-    from scripts.engines.recipe import Recipe
     from scripts.processes import Processes
     from scripts.record.run_folder import RunFolder
 
@@ -75,13 +74,6 @@ class SettingsParts:
     def fold_dir(self) -> str:
         """Folder of the fold teachers."""
         return self._get("fold_dir", "") or self.settings.model_dir
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """The settings of forgetting with those that goal, schedule and task leave open filled in."""
-        from scripts.engines.recipe import recipe_of
-
-        return recipe_of(self.settings)
 
     @property
     def asks_reference(self) -> bool:

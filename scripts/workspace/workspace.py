@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts import processes
 from scripts.settings.given import Settings
 from scripts.workspace.data_parts import DATA, MODELS, REQUEST, SPLIT
-from scripts.workspace.parts import Parts
+from scripts.workspace.method_parts import MethodParts
 from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from scripts.student.student import Student
 
 
-class Workspace(Parts):
+class Workspace(MethodParts):
     """Made by a workflow file as `workspace`, which refers to its parts as `$@workspace.cohort` and the like."""
 
     _digests: ContentDigests | None = None
+
+    def begin(self) -> None:
+        """First step of a workflow; restoration is refused where the method of the run has no such phase."""
+        super().begin()
+        if self.workflow == "restore":
+            from scripts.record.trial import require_phase
+
+            require_phase(self.folder, self.workflow)
 
     def end(self) -> None:
         """Last step of a workflow: what was computed of the files is kept, the other processes are left.
@@ -87,11 +95,15 @@ class Workspace(Parts):
         from scripts.identity import Identity, code_identity, file_digest
 
         model = {"teacher": file_digest(self.teacher_path)}
-        if self.needs_reference:
+        if self.uses_pool:
             from scripts.engines.reference import used_members
 
             model |= {path.name: file_digest(path) for path in used_members(self.cohort, self.fold_dir)}
-        return Identity(data=self.contents, model=model, procedure=self.settings.procedure(), code=code_identity())
+        procedure = self.settings.procedure()
+        if self.workflow == "forget":
+            # What was open in the config has a value here, so that a changed recipe is another procedure.
+            procedure |= {"method": self.method.name, **self.recipe.as_settings()}
+        return Identity(data=self.contents, model=model, procedure=procedure, code=code_identity())
 
     @property
     def needs_reference(self) -> bool:
@@ -113,6 +125,8 @@ class Workspace(Parts):
         """Run the phase's engine in the run's folder, unless it is done."""
         from scripts.record.resolution import compare_resolution
 
+        if self.workflow == "forget" and processes.first():
+            print(f"method: {self.method.name}: {self.choice.reason}", flush=True)
         if self.phase.check():
             self.folder.require_trial()  # a finished run without its records is not handed back as done
         compare_resolution(folder=self.folder, cohort=self.cohort)
@@ -233,12 +247,13 @@ class Workspace(Parts):
         """The handler that writes the student when its phase ends."""
         from scripts.record.outcome import SaveStudent
 
-        goal, recipe = (self.settings.goal, repr(self.recipe)) if self.workflow == "forget" else ("", "")
-        return SaveStudent(folder=self.folder, student=student, phase=self.workflow, goal=goal, recipe=recipe)
+        noted = {"goal": self.settings.goal, **self.noted()} if self.workflow == "forget" else {}
+        return SaveStudent(folder=self.folder, student=student, phase=self.workflow, noted=noted)
 
     @cached_property
     def reference_models(self) -> Pairs:
         """The models of the pool of this request, as jobs."""
+        from scripts.record.phase import made_by
         from scripts.references.pairs import Pairs
 
         return Pairs(
@@ -250,6 +265,7 @@ class Workspace(Parts):
             teacher=self.teacher_path,
             split_dir=self.split_path.parent,
             first_seed=self.settings.reference_seed,
+            making=made_by(self.folder),
         )
 
     def _digests_of(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:

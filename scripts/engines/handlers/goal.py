@@ -14,6 +14,7 @@ class StopAtGoal:
     """Measure the student every `every` rounds; end when the goal is reached and the rest is kept.
 
     Args:
+        criterion: None where forgetting goes by steps alone: it never ends early.
         stop_at: progress at which forgetting may end.
         tolerance: loss of the key metric on the selection set at which it may end.
         min_rounds: rounds before which it does not end.
@@ -23,7 +24,7 @@ class StopAtGoal:
     def __init__(
         self,
         *,
-        criterion: Criterion,
+        criterion: Criterion | None,
         student: Any,
         stop_at: float,
         tolerance: float,
@@ -39,9 +40,11 @@ class StopAtGoal:
         self.every = max(1, int(every))
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self)
+        if self.criterion is not None:
+            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self)
 
     def __call__(self, engine: Engine) -> None:
+        assert self.criterion is not None
         found = self.criterion.measure(self.student.network, self.logits)
         engine.state.metrics.update(found)
         reached = found["progress"] >= self.stop_at and found["kept"] >= -self.tolerance

@@ -1,4 +1,4 @@
-"""Network, models and objectives of a run, made lazily from its settings."""
+"""Network and models of a run, made lazily from its settings."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
     from scripts.engines.arithmetic import Arithmetic
-    from scripts.engines.criterion import Criterion
-    from scripts.engines.reference import FoldReference
-    from scripts.objectives.base import ForgetObjective, RetainObjective
     from scripts.tasks import Task
 
 NETWORK = "network_name spatial_dims in_channels out_channels".split()
 
 
-class Parts(DataParts):
+class ModelParts(DataParts):
     """What the workflows have in common, each part made when it is first asked for."""
 
     # -- beginning and end of a command
@@ -52,11 +49,6 @@ class Parts(DataParts):
             print(f"warning: {name}: {now!r}, but {self.settings.checkpoint} was trained with {before!r}", flush=True)
 
     # -- network and models
-
-    @property
-    def sample(self) -> Any:
-        """One prepared forget image on the device, as a batch of one."""
-        return self.loaders.sample("forget").to(self.arithmetic.device)
 
     @property
     def blank(self) -> Any:
@@ -117,59 +109,3 @@ class Parts(DataParts):
         from scripts.engines.models import place_optional
 
         return place_optional(network=self.network_def, path=path, arithmetic=self.arithmetic)
-
-    @cached_property
-    def reference(self) -> FoldReference | None:
-        """What models that never saw a forget patient predict; None where no objective asks for it."""
-        from scripts.engines.reference import load_fold_reference
-
-        return load_fold_reference(
-            cohort=self.cohort,
-            network=self.network_def,
-            teacher=self.teacher,
-            model_dir=self.fold_dir,
-            selection=self.loaders.evaluation("selection"),
-            task=self.task,
-            arithmetic=self.arithmetic,
-            wanted=self.needs_reference,
-            trust_unrecorded=self.settings.trust_unrecorded,
-        )
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether the fold teachers are asked in this phase."""
-        return self.recipe.needs_reference if self.workflow == "forget" else self.asks_reference
-
-    @cached_property
-    def forget_objective(self) -> ForgetObjective:
-        """The loss on forget images."""
-        from scripts.objectives.registry import build_forget_objective
-
-        bound = self.settings.suppress_bound - self.settings.suppress_slack
-        return build_forget_objective(name=self.recipe.forget_objective, task=self.settings.task, bound=bound)
-
-    @cached_property
-    def retain_objective(self) -> RetainObjective:
-        """The loss on retain and guard images."""
-        from scripts.objectives.registry import build_retain_objective
-
-        recipe = self.recipe
-        return build_retain_objective(
-            name=recipe.retain_objective, task=self.settings.task, supervised_weight=recipe.supervised_weight
-        )
-
-    @cached_property
-    def criterion(self) -> Criterion:
-        """How far a student is on its way from the teacher to the goal."""
-        from scripts.engines.criterion import build_criterion
-
-        return build_criterion(
-            goal=self.settings.goal,
-            bound=self.settings.suppress_bound,
-            reference=self.reference,
-            teacher=self.teacher,
-            forget=self.loaders.evaluation("forget"),
-            selection=self.loaders.evaluation("selection"),
-            task=self.task,
-            arithmetic=self.arithmetic,
-        )

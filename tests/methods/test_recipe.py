@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from scripts.engines.recipe import Recipe, build_recipe
 from scripts.errors import InputError
+from scripts.methods.recipe import Recipe, given_fields
+from scripts.methods.registry import method_class
 from scripts.objectives.registry import FORGET, RETAIN
 
 CASES = [
@@ -19,8 +20,12 @@ CASES = [
 ]
 
 
-def recipe(**given: Any) -> Recipe:
-    return build_recipe(**{"goal": "unlearn", "schedule": "joint", "task": "segmentation"} | given)
+ABOUT = {"goal": "unlearn", "schedule": "joint", "task": "segmentation", "reference": "fold"}
+
+
+def recipe(method: str = "erase_to_retain", **given: Any) -> Recipe:
+    about = {name: given.pop(name, value) for name, value in ABOUT.items()}
+    return method_class(method)(**about, given=given).recipe
 
 
 @pytest.mark.parametrize(("goal", "schedule", "task"), CASES)
@@ -65,13 +70,11 @@ def test_config_stands_above_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"goal": "forget"}, "goal: 'forget' is not one of unlearn, suppress"),
-        ({"schedule": "both"}, "schedule: 'both' is not one of joint, released"),
-        ({"reference": "mean"}, "reference: 'mean' is not one of fold, none"),
+        ({"goal": "forget"}, "method: 'erase_to_retain' is for goal: unlearn or suppress, not forget"),
         ({"rank": 0}, "lora_rank: 0 is not a positive number"),
         ({"forget_batch": -1}, "forget_batch: -1 is not a positive number"),
         ({"max_rounds": 0}, "max_rounds: 0 is not a positive number"),
-        ({"rnak": 8}, "recipe: unknown settings rnak; allowed: alpha, "),
+        ({"rnak": 8}, "recipe: unknown settings rnak; allowed: goal, "),
     ],
 )
 def test_values_that_are_not_allowed(given: dict[str, Any], text: str) -> None:
@@ -83,3 +86,25 @@ def test_values_that_are_not_allowed(given: dict[str, Any], text: str) -> None:
 def test_a_weight_on_a_loss_that_is_not_part_of_the_objective_is_refused() -> None:
     with pytest.raises(InputError, match=r"supervised_weight: 1\.0 has no effect with retain_objective: distillation"):
         recipe(retain_objective="distillation", supervised_weight=1.0)
+
+
+def test_all_weights_have_defaults_of_their_own_and_no_adapter() -> None:
+    found = recipe(trainable="all")
+    assert found.trainable == "all" and found.hardening_weight > 0 and not found.bisect and not found.measured
+    assert not {"lora_rank", "scope", "lora_alpha", "lora_dropout"} & found.as_settings().keys()
+    with pytest.raises(InputError, match="lora_rank: 4 has no effect with trainable: all"):
+        recipe(trainable="all", rank=4)
+    with pytest.raises(InputError, match="bisect: True has no effect with trainable: all"):
+        recipe(trainable="all", bisect=True)
+
+
+def test_a_recipe_as_settings_makes_the_same_recipe() -> None:
+    for given in ({}, {"trainable": "all"}, {"goal": "suppress"}, {"schedule": "released"}):
+        found = recipe(**given)
+        again = given_fields(found.as_settings())
+        assert recipe(**{name: given[name] for name in given if name in ABOUT}, **again) == found
+
+
+def test_the_released_schedule_is_not_hardened() -> None:
+    with pytest.raises(InputError, match=r"hardening_weight: 0\.3 needs forget and retain images in one step"):
+        recipe(schedule="released", hardening_weight=0.3)

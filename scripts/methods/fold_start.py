@@ -1,0 +1,99 @@
+"""Fold start: begin at the member of the pool that never saw the patients, and bring it to the teacher.
+
+    L = T^2 BCE(z / T, sigma(z_T / T)) + .05 mean((z - z_T)^2) + supervised_weight * L_supervised   on retain images,
+
+T = 2, z_T the teacher's logits; guard images without the last term. No image of the patients is opened. Where the
+request reaches over several folds it begins at the member that is clean of most of the patients; the images of the
+others are unlearned by what their own folds' members say of them, as Erase to Retain does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.cohort.cohort import NO_FOLD, Cohort, Record
+from scripts.errors import InputError
+from scripts.methods.erase_to_retain import UNLEARN
+from scripts.methods.method import Context, Method
+from scripts.student.student import Student
+
+DEFAULTS = {
+    **UNLEARN,
+    "trainable": "all",
+    # 60 steps at 3e-4 are .006 of retain Dice behind; above 1e-3 the retain set suffers: docs/RESULTS.md, "Recovery".
+    "learning_rate": 5e-4,
+    "retain_batch": 16,
+    "supervised_weight": 0.5,
+    "steps_per_round": 40,
+    "max_rounds": 3,
+    "min_rounds": 3,
+    "stop_at": float("inf"),
+    "bisect": False,
+}
+
+
+class FoldStart(Method):
+    """With `exact: true` it learns from labels alone: the weights then follow from data that never held the patients.
+
+    Otherwise the teacher's answers on other images are the only way by which anything of them could come in.
+    """
+
+    name = "fold_start"
+    phases = ("forget",)
+    goals = ("unlearn",)
+    needs = ("pool",)
+    can_be_exact = True
+
+    @classmethod
+    def defaults(cls, *, goal: str, schedule: str, task: str, reference: str, trainable: str) -> dict[str, Any]:
+        """The same for every task."""
+        if schedule != "joint":
+            raise InputError(f"method: '{cls.name}' has no schedule: {schedule}; give schedule: joint")
+        if reference != "fold":
+            raise InputError(f"method: '{cls.name}' starts from a fold teacher; reference: {reference} leaves none")
+        if trainable == "adapter":
+            raise InputError(f"method: '{cls.name}' trains all weights; trainable: adapter is for erase_to_retain")
+        return dict(DEFAULTS)
+
+    def __init__(self, *, given: Mapping[str, Any], exact: bool = False, **about: str) -> None:
+        labels = "supervised"
+        if exact:
+            # Hard examples are those on which the student strays from the teacher; guard images have no labels.
+            given = {**given, "retain_objective": labels, "hard_share": 0.0, "guard_batch": 0}
+        elif given.get("retain_objective") == labels and given.get("guard_batch"):
+            raise InputError(f"guard_batch: {given['guard_batch']}: guard images have no labels; give guard_batch: 0")
+        super().__init__(given=given, exact=exact, **about)
+
+    def check(self, cohort: Cohort) -> None:
+        if start_fold(cohort) == NO_FOLD:
+            raise InputError(
+                f"method: '{self.name}' needs fold teachers, and the patients to forget are in no fold; train the pool"
+                " once (run train ... --folds K), give the same folds: K here, or set method: erase_to_retain"
+            )
+
+        if self.exact and self.looked_at(cohort):
+            raise InputError(
+                "exact: true needs one fold teacher that saw none of the patients, and they are in several folds; set"
+                " exact: false, or make a request for each fold"
+            )
+
+    def looked_at(self, cohort: Cohort) -> tuple[Record, ...]:
+        """Only images of patients whom the member to start from has seen."""
+        start = start_fold(cohort)
+        return tuple(record for record in cohort.forget if cohort.fold_of(record) != start)
+
+    def student(self, context: Context) -> Student:
+        from scripts.student.whole import WholeStudent
+
+        member = context.member(start_fold(context.cohort))
+        return WholeStudent.start(member, teacher=context.teacher, sample=context.sample)
+
+
+def start_fold(cohort: Cohort) -> int:
+    """The fold that most forget images are left out of, the lowest of several; -1 where one patient is in no fold."""
+    counts = Counter(cohort.fold_of(record) for record in cohort.forget)
+    if not counts or NO_FOLD in counts:
+        return NO_FOLD
+    return min(counts, key=lambda fold: (-counts[fold], fold))

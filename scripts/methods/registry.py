@@ -1,0 +1,44 @@
+"""Methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.errors import InputError
+from scripts.methods.method import Method
+from scripts.methods.recipe import given_fields
+
+NAMES = ("erase_to_retain", "fold_start")
+DEFAULT = "erase_to_retain"
+
+
+def method_class(name: str) -> type[Method]:
+    """The class of a method.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    from scripts.methods.erase_to_retain import EraseToRetain
+    from scripts.methods.fold_start import FoldStart
+
+    known: dict[str, type[Method]] = {method.name: method for method in (EraseToRetain, FoldStart)}
+    if name not in known:
+        raise InputError(f"method: '{name}' is not one of {', '.join(known)}")
+    return known[name]
+
+
+def build_method(name: str, settings: Mapping[str, Any], *, calibrated: Mapping[str, Any] | None = None) -> Method:
+    """The method of that name with its recipe.
+
+    Args:
+        settings: of a workflow; those that are null are left to `calibrated`, then to the method.
+        calibrated: settings that were found for this teacher and method.
+
+    Raises:
+        InputError: unknown name; a value that is not allowed.
+    """
+    given = {**given_fields(calibrated or {}), **given_fields(settings)}
+    return method_class(name)(
+        **{about: settings[about] for about in ("goal", "schedule", "task", "reference", "exact")}, given=given
+    )

@@ -1,0 +1,116 @@
+"""One recipe on mock requests: how near the student comes to a model that never saw the patients, and what it costs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scripts.pool.candidates import Candidate
+
+GUARD = 0.01  # of the key metric: what retain and selection may lose against the model that never saw the patients
+NEAR = 0.5  # a student further from that model than half of the teacher's distance has not forgotten
+DEEP, SHALLOW = 0.1, 0.3  # shares of the forgotten gap that come back: at most, and more than this is shallow
+LEAST_GAP = 1e-3  # of score or metric: below it a share means nothing
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one student is measured by, beside teacher and measuring model; means over the mock request's images.
+
+    Attributes:
+        score: of teacher, student, measuring model: mean score on the patients minus that on the selection set, nats.
+        metric: of the same: key metric on the patients.
+        distance: of teacher and student to the measuring model: root mean square of their coarse answers.
+        kept: key metric of the student minus the measuring model's, on retain and on selection.
+        agreement: Dice, or share of equal classes, of the student's and the teacher's decisions on selection.
+        attacked_score, attacked_metric: the student's after 20 training steps on retain images.
+        seconds: CPU seconds of the method.
+    """
+
+    score: tuple[float, float, float]
+    metric: tuple[float, float, float]
+    distance: tuple[float, float]
+    kept: tuple[float, float]
+    agreement: float
+    attacked_score: float
+    attacked_metric: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and what was measured of it on each mock request."""
+
+    candidate: Candidate
+    measured: Sequence[Measured]
+
+    @property
+    def kept(self) -> float:
+        """The worse of retain and selection, mean over the mock requests."""
+        return min(statistics.fmean(one.kept[which] for one in self.measured) for which in (0, 1))
+
+    @property
+    def nearness(self) -> float:
+        """Student's distance to the measuring models over the teacher's: 0 like them, 1 like the teacher."""
+        own, whole = (sum(one.distance[which] for one in self.measured) for which in (1, 0))
+        return own / whole if whole > 0 else 1.0
+
+    @property
+    def recovered(self) -> float:
+        """The larger of the shares of score and key metric that come back under attack; 0 where none was forgotten."""
+        return max(
+            _share([(one.score[0], one.score[1], one.attacked_score) for one in self.measured]),
+            _share([(one.metric[0], one.metric[1], one.attacked_metric) for one in self.measured]),
+        )
+
+    @property
+    def fraction(self) -> float | None:
+        """Forgotten fraction by score; None where the teacher does not stand out on the patients."""
+        gap = sum(one.score[0] - one.score[2] for one in self.measured)
+        return sum(one.score[0] - one.score[1] for one in self.measured) / gap if gap > LEAST_GAP else None
+
+    @property
+    def agreement(self) -> float:
+        """Mean over the mock requests."""
+        return statistics.fmean(one.agreement for one in self.measured)
+
+    @property
+    def seconds(self) -> float:
+        """CPU seconds per request."""
+        return statistics.fmean(one.seconds for one in self.measured)
+
+    def order(self) -> tuple[Any, ...]:
+        """Smaller is better: clinical guard first, then depth, then whether it has forgotten, agreement and cost."""
+        depth = 0 if self.recovered <= DEEP else 1 if self.recovered <= SHALLOW else 2
+        return (self.kept < -GUARD, self.nearness > NEAR, depth, -round(self.agreement, 2), self.seconds)
+
+    def told(self) -> str:
+        """One line for a reader."""
+        fraction = "-" if self.fraction is None else f"{self.fraction:.2f}"
+        return (
+            f"kept {self.kept:+.3f}, distance {self.nearness:.2f} of the teacher's, FF {fraction}, recovered"
+            f" {self.recovered:.2f}, agreement {self.agreement:.3f}, {self.seconds:.0f} CPU s"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the file: no id, no path."""
+        return {
+            "method": self.candidate.method,
+            "settings": dict(self.candidate.settings),
+            "kept": self.kept,
+            "nearness": self.nearness,
+            "forgotten_fraction": self.fraction,
+            "recovered": self.recovered,
+            "agreement": self.agreement,
+            "cpu_seconds": self.seconds,
+            "mock_requests": [asdict(one) for one in self.measured],
+        }
+
+
+def _share(values: Sequence[tuple[float, float, float]]) -> float:
+    """Of (teacher, student, attacked): sum of what came back over sum of what was gone."""
+    gone = sum(teacher - student for teacher, student, _ in values)
+    back = sum(attacked - student for _, student, attacked in values)
+    return back / gone if gone > LEAST_GAP else 0.0

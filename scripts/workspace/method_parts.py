@@ -1,0 +1,168 @@
+"""How a run forgets: its method and recipe, the student, what the method looks at, and its losses."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from scripts.workspace.model_parts import ModelParts
+
+if TYPE_CHECKING:
+    from scripts.cohort.cohort import Record
+    from scripts.data.alternating import AlternatingLoader
+    from scripts.data.joint import JointLoader
+    from scripts.engines.criterion import Criterion
+    from scripts.engines.hardening import Hardening
+    from scripts.engines.reference import FoldReference
+    from scripts.methods.choice import Choice
+    from scripts.methods.method import Method
+    from scripts.methods.recipe import Recipe
+    from scripts.objectives.base import ForgetObjective, RetainObjective
+    from scripts.student.student import Student
+
+
+class MethodParts(ModelParts):
+    """The method of forgetting and what follows from it."""
+
+    @cached_property
+    def choice(self) -> Choice:
+        """Which method forgets, and why that one."""
+        from scripts.methods.choice import choose
+        from scripts.methods.recipe_file import RecipeFile
+
+        recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
+        return choose(self.settings, cohort=self.cohort, recipes=recipes, pool=Path(self.fold_dir))
+
+    @cached_property
+    def method(self) -> Method:
+        """The method with its recipe; a request that it cannot serve is refused."""
+        method = self.choice.method
+        method.check(self.cohort)
+        return method
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of forgetting with those that are open in the config filled in."""
+        return self.method.recipe
+
+    @cached_property
+    def looked_at(self) -> tuple[Record, ...]:
+        """The forget records whose images this phase opens."""
+        return self.method.looked_at(self.cohort) if self.workflow == "forget" else self.cohort.forget
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the fold teachers are asked what they predict in this phase."""
+        if self.workflow == "forget":
+            return self.recipe.needs_reference and bool(self.looked_at)
+        return self.asks_reference
+
+    @property
+    def uses_pool(self) -> bool:
+        """Whether this phase's result follows from the fold teachers."""
+        return self.needs_reference or (self.workflow == "forget" and "pool" in self.method.needs)
+
+    def make_student(self) -> Student:
+        """The student before its first step, on the device."""
+        from scripts.methods.method import Context
+
+        context = Context(
+            teacher=self.teacher,
+            member=self._member,
+            cohort=self.cohort,
+            sample=self.blank.to(self.arithmetic.device),
+            seed=self.settings.seed,
+        )
+        return self.method.student(context)
+
+    def _member(self, fold: int) -> nn.Module:
+        """The first member of a fold, after checking that it never saw the fold's patients that are to be forgotten."""
+        from scripts.cohort.provenance import check_fold_teacher
+        from scripts.engines.models import place_teacher
+        from scripts.engines.reference import member_paths
+
+        path = member_paths(self.fold_dir, fold)[0]
+        own = [record for record in self.cohort.forget if self.cohort.fold_of(record) == fold]
+        check_fold_teacher(path, self.cohort, own, trust_unrecorded=self.settings.trust_unrecorded)
+        return place_teacher(network=self.network_def, path=path, arithmetic=self.arithmetic)
+
+    @property
+    def batches(self) -> JointLoader | AlternatingLoader:
+        """What forgetting draws from."""
+        return self.loaders.for_recipe(self.recipe, forget=self.looked_at)
+
+    def hardening(self, student: Student) -> Hardening | None:
+        """Simulated relearning; None where the recipe leaves it out or no forget image is looked at."""
+        from scripts.engines.hardening import Hardening
+
+        if not self.recipe.hardening_weight or not self.looked_at:
+            return None
+        return Hardening(
+            student=student,
+            arithmetic=self.arithmetic,
+            weight=self.recipe.hardening_weight,
+            steps=self.recipe.hardening_steps,
+            task=self.settings.task,
+        )
+
+    @cached_property
+    def forget_objective(self) -> ForgetObjective:
+        """The loss on forget images."""
+        from scripts.objectives.registry import build_forget_objective
+
+        bound = self.settings.suppress_bound - self.settings.suppress_slack
+        return build_forget_objective(name=self.recipe.forget_objective, task=self.settings.task, bound=bound)
+
+    @cached_property
+    def retain_objective(self) -> RetainObjective:
+        """The loss on retain and guard images."""
+        from scripts.objectives.registry import build_retain_objective
+
+        return build_retain_objective(
+            name=self.recipe.retain_objective,
+            task=self.settings.task,
+            supervised_weight=self.recipe.supervised_weight,
+        )
+
+    @cached_property
+    def reference(self) -> FoldReference | None:
+        """What models that never saw a forget patient predict; None where no objective asks for it."""
+        from scripts.engines.reference import load_fold_reference
+
+        return load_fold_reference(
+            cohort=self.cohort,
+            records=self.looked_at,
+            network=self.network_def,
+            teacher=self.teacher,
+            model_dir=self.fold_dir,
+            selection=self.loaders.evaluation("selection"),
+            task=self.task,
+            arithmetic=self.arithmetic,
+            wanted=self.needs_reference,
+            trust_unrecorded=self.settings.trust_unrecorded,
+        )
+
+    @cached_property
+    def criterion(self) -> Criterion | None:
+        """How far a student is on its way from the teacher to the goal; None where forgetting goes by steps alone."""
+        from scripts.engines.criterion import build_criterion
+
+        if self.workflow == "forget" and not self.recipe.measured:
+            return None
+        return build_criterion(
+            goal=self.settings.goal,
+            bound=self.settings.suppress_bound,
+            reference=self.reference,
+            teacher=self.teacher,
+            forget=self.loaders.evaluation("forget"),
+            selection=self.loaders.evaluation("selection"),
+            task=self.task,
+            arithmetic=self.arithmetic,
+        )
+
+    def noted(self) -> dict[str, Any]:
+        """What the state of the run says of the method, so that later phases and references go by it."""
+        return {"method": self.method.name, "phases": list(self.method.phases)}
