@@ -136,6 +136,21 @@ class Parts(DataParts):
         )
 
     @property
+    def fold_teachers(self) -> dict[int, list[nn.Module]]:
+        """Fold -> its members, for comparison under attack; empty where nothing is attacked or none fits the goal."""
+        from scripts.engines.fold_teachers import load_fold_teachers
+
+        if self.settings.goal != "unlearn" or not self.settings.attacks:
+            return {}
+        return load_fold_teachers(
+            cohort=self.cohort,
+            network=self.network_def,
+            model_dir=self.fold_dir,
+            arithmetic=self.arithmetic,
+            trust_unrecorded=self.settings.trust_unrecorded,
+        )
+
+    @property
     def needs_reference(self) -> bool:
         """Whether the fold teachers are asked in this phase."""
         return self.recipe.needs_reference if self.workflow == "forget" else self.asks_reference
