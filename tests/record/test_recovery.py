@@ -226,6 +226,33 @@ def test_without_validation_images_no_share_of_the_score_is_said() -> None:
     assert entry["recovered_accuracy"] == 1.0 and entry["score"] > entry["score_before"]
 
 
+def test_volumes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    network = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(), nn.Conv3d(4, 1, 1)).eval()
+
+    def some(name: str, count: int) -> tuple[dict[str, Any], ...]:
+        return tuple(
+            {
+                "image": torch.randn(1, 8, 8, 8, generator=generator),
+                "label": (torch.randn(1, 8, 8, 8, generator=generator) > 0).float(),
+                "image_id": f"{name}{i}",
+                "patient_id": name,
+            }
+            for i in range(count)
+        )
+
+    sets = {name: some(name, count) for name, count in (("forget", 3), ("retain", 9), ("validation", 2))}
+    loaders = CohortLoaders(cohort=Cohort(**sets, guard=(), selection=(), test=()), transform=Compose([]))
+    task, arithmetic = build_task("segmentation"), Arithmetic(device="cpu", channels_last=True)
+    network = arithmetic.place(network)
+    rows = {name: predict(network, loaders.evaluation(name), task=task, arithmetic=arithmetic) for name in sets}
+    names = ("fine_tuned_20", "int4", "batch_norm", "linear_probe", "relearned_5")
+    recovery = Recovery(names=names, loaders=loaders, task=task, arithmetic=arithmetic)
+    found = recovery.measure({"teacher": network}, {"teacher": rows})["teacher"]
+    assert tuple(found) == names and all(0 <= entry["dice"] <= 1 for entry in found.values())
+    assert found["fine_tuned_20"]["score"] != found["fine_tuned_20"]["score_before"]
+
+
 def test_no_attack_no_entry() -> None:
     assert attacked(memorised()) == {}
 
