@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
-from scripts.attacks.finetuning import LEARNING_RATE
+from scripts.attacks.finetuning import FineTuned
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.errors import InputError
-from scripts.objectives.supervised import supervised_loss
-from scripts.student.teacher import clone
 from scripts.tasks import Task
 
 LOOKS, BATCH = 5, 8
@@ -32,23 +29,12 @@ class Relearning:
     def __init__(
         self, *, batches: Sequence[dict[str, Any]], task: str, arithmetic: Arithmetic, steps: int, every: int
     ) -> None:
-        self.batches, self.arithmetic, self.loss = list(batches), arithmetic, supervised_loss(task)
         self.looks = list(range(0, int(steps) + 1, int(every)))
+        self.tuned = FineTuned(batches=batches, task=task, arithmetic=arithmetic, steps=self.looks[-1])
 
     def __call__(self, network: nn.Module, score: Callable[[nn.Module], float]) -> list[float]:
         """The score before the first step and at each look."""
-        changed = clone(network)
-        parameters = [parameter.requires_grad_(True) for parameter in changed.parameters()]
-        optimizer = torch.optim.AdamW(parameters, LEARNING_RATE)
-        found = [score(changed)]
-        for step in range(1, self.looks[-1] + 1):
-            batch = self.arithmetic.move(self.batches[(step - 1) % len(self.batches)])
-            optimizer.zero_grad()
-            self.loss(self.arithmetic.logits(changed, batch["image"]), batch["label"]).backward()
-            optimizer.step()
-            if step in self.looks:
-                found.append(score(changed))
-        return found
+        return [score(changed) for changed in self.tuned.course(network, self.looks)]
 
 
 def build_relearning(*, loaders: CohortLoaders, task: Task, arithmetic: Arithmetic, steps: int) -> Relearning | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from monai.transforms import Compose
+from torch.utils.data import Subset
 
 from scripts.cohort.cohort import Cohort, Record, image_ids, units
 from scripts.cohort.retain_subset import checked_choice, resolved_images, retain_subset
@@ -88,6 +89,10 @@ class CohortLoaders:
     def evaluation(self, name: str) -> EpochLoader:
         """The set `name` in its order, without augmentation."""
         return EpochLoader(self.dataset(name), batch_size=self.batch_size)
+
+    def part(self, name: str, positions: Sequence[int]) -> AugmentedDataset:
+        """Images of the set at these positions, as they were prepared for the whole set."""
+        return AugmentedDataset(Subset(self.dataset(name).base, list(positions)))  # type: ignore[arg-type]
 
     def sample(self, name: str) -> torch.Tensor:
         """One prepared image of the set, as a batch of one."""

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from scripts.attacks.recovery import BATCH, IMAGES, build_recoveries
+from scripts.attacks.finetuning import FineTuned
+from scripts.attacks.recovery import BATCH, IMAGES
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
@@ -187,9 +188,7 @@ class Calibration:
 
     def _attacked(self, student: nn.Module, mock: Mock) -> nn.Module:
         batches = list(EpochLoader(self.loaders.prepare(self._spread(mock)), batch_size=BATCH))
-        attack = build_recoveries(
-            ["fine_tuned"], batches=batches, task=self.task, arithmetic=self.arithmetic, steps=ATTACK_STEPS
-        )["fine_tuned"]
+        attack = FineTuned(batches=batches, task=self.task.name, arithmetic=self.arithmetic, steps=ATTACK_STEPS)
         return attack(student)
 
     @torch.no_grad()

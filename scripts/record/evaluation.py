@@ -15,6 +15,7 @@ from scripts.data.views import views
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import Rows, predict
 from scripts.files import write_json, write_text
+from scripts.record.recovery import Recovery
 from scripts.record.run_folder import RunFolder
 from scripts.tasks import Task
 from scripts.verify.forgetting import CorrectedScore, forgotten_fraction
@@ -31,6 +32,7 @@ class Evaluation:
         surface: also HD95 and NSD.
         forget_views: the forget images flipped, jittered and re-compressed, one more set each: all, none or one.
         normalise: how the images were normalised.
+        recovery: attacks on copies of the models, whose outcome stands under `recovery`; None makes none.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Evaluation:
         surface: bool = True,
         forget_views: str = "all",
         normalise: str = "half",
+        recovery: Recovery | None = None,
     ) -> None:
         self.models = {name: network for name, network in models.items() if network is not None}
         self.loaders, self.task, self.arithmetic, self.folder = loaders, task, arithmetic, folder
         self.seed, self.surface = int(seed), bool(surface)
         self.forget_views = (forget_views, normalise)
+        self.recovery = recovery
         self.metrics: dict[str, Any] = {}
         self.rows: dict[str, dict[str, Rows]] = {}
 
@@ -88,6 +92,8 @@ class Evaluation:
             }
             self.metrics[model] = {name: self._summary(rows) for name, rows in self.rows[model].items()}
         self.metrics["forgetting"] = self._forgetting()
+        if recovered := self._recovered():
+            self.metrics["recovery"] = recovered
         write_json(self.folder.metrics, self.metrics)
         write_text(self.folder.private / "images.csv", self._table())
         self.folder.write_manifest()
@@ -129,6 +135,10 @@ class Evaluation:
                 corrected["teacher"], corrected["student"], corrected["retrained"]
             )
         return found
+
+    def _recovered(self) -> dict[str, Any]:
+        """What comes back under attacks; see `Recovery.measure`."""
+        return self.recovery.measure(self.models, self.rows) if self.recovery is not None else {}
 
     def _table(self) -> str:
         text = io.StringIO()

@@ -12,6 +12,7 @@ from scripts.files import read_json, reading, write_text
 from scripts.record.certificate import due_date
 from scripts.record.run_folder import RunFolder
 from scripts.report.charts import attacks_chart, contrasts_chart, relearning_chart, scores_chart
+from scripts.report.summary import ATTACKED, KEY_METRICS, made
 
 TEMPLATE = Path(__file__).with_name("page.html")
 PLAIN = {
@@ -83,6 +84,7 @@ class Report:
         )
         with reading(self.folder.metrics, remedy=REMEDY):
             shown["metrics"] = self._metrics()
+            shown["recovery"] = self._recovery()
         with reading(self.folder.timing, remedy=REMEDY):
             shown["costs"] = self._costs()
         try:
@@ -107,6 +109,20 @@ class Report:
                 for measure in MEASURES
                 if measure in student
             ]
+        return rows
+
+    def _recovery(self) -> list[dict[str, Any]]:
+        """Per attack that was made: key metric before and after it, and what came back, for each model."""
+        found = _read(self.folder.metrics).get("recovery", {})
+        rows = []
+        for attack in made(found):
+            for model in ATTACKED:
+                if (entry := found.get(model, {}).get(attack)) is None:
+                    continue
+                key = next((name for name in KEY_METRICS if name in entry), "")
+                own = {"attack": attack.replace("_", " "), "model": model.replace("_", " "), "measure": key}
+                own |= {"before": entry[f"{key}_before"], "after": entry[key]}
+                rows.append(own | {"share": entry[f"recovered_{key}"], "score_share": entry["recovered_score"]})
         return rows
 
     def _pictures(self) -> list[dict[str, str]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from scripts.files import read_json, reading
 from scripts.record.run_folder import RunFolder
+from scripts.settings.groups.measuring import ATTEMPTS
 
+KEY_METRICS = ("dice", "accuracy")
+ATTACKED = ("teacher", "student", "fold_teacher", "retrained")
 SHOWN = ("iou", "dice", "accuracy", "false_negative_rate", "empty_mask")
 REMEDY = "remove it and run the command that writes it again"
 
@@ -30,6 +34,8 @@ class Summary:
             table = self._table(metrics)
         with reading(self.folder.state_file, remedy=REMEDY):
             forgetting = self._forgetting(metrics)
+        with reading(self.folder.metrics, remedy=REMEDY):
+            recovery = self._recovery(metrics.get("recovery", {}))
         with reading(self.folder.timing, remedy=REMEDY):
             cost = self._cost()
         synthetic = " (synthetic data)" if self.dataset_name == "phantom" else ""
@@ -44,6 +50,7 @@ class Summary:
             "",
             *forgetting,
             *cost,
+            *recovery,
             "",
             f"student     {self.folder.student}   (plain weights: load into the plain network)",
             f"adapter     {self.folder.adapter}   (detachable: `run revert` gives the teacher back)",
@@ -87,6 +94,26 @@ class Summary:
             lines.append(f"FF          {_number(found['forgotten_fraction'])} (0 nothing, 1 like retrained, >1 over)")
         return lines
 
+    @staticmethod
+    def _recovery(found: dict[str, Any]) -> list[str]:
+        """The key metric of the forget set after each attack, and the shares that came back."""
+        models = [name for name in ATTACKED if name in found]
+        if not models:
+            return []
+        entries = [entry for name in models for entry in found[name].values() if entry is not None]
+        key = next((name for name in KEY_METRICS if entries and name in entries[0]), "")
+        attacks = made(found)
+        width = max(len(attack) for attack in attacks) + 1
+        lines = ["", f"forget set after an attack on the weights: {key} (share that came back: by {key}, by score)"]
+        lines.append(" " * width + "".join(f"{name.replace('_', ' '):>22}" for name in models))
+        for attack in attacks:
+            cells = [found[name][attack] for name in models]
+            if all(cell is None for cell in cells):
+                lines.append(f"{attack:{width}} not made")
+            else:
+                lines.append(f"{attack:{width}}" + "".join(f"{_attacked(cell, key):>22}" for cell in cells))
+        return lines
+
     def _cost(self) -> list[str]:
         timing = _read(self.folder.timing)
         parts = [
@@ -103,3 +130,17 @@ def _read(path: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def made(recovery: Mapping[str, Any]) -> list[str]:
+    """The attacks of an evaluation in the order of the settings: a file has them in that of the alphabet."""
+    return [name for name in ATTEMPTS if any(name in found for found in recovery.values())]
+
+
+def _attacked(cell: dict[str, Any], key: str) -> str:
+    """`0.913 (.68, .50)` without the brackets where no share can be said."""
+    shares = [cell[f"recovered_{name}"] for name in (key, "score")]
+    text = _number(cell[key])
+    if all(share is None for share in shares):
+        return text
+    return f"{text} ({', '.join('-' if share is None else f'{share:.2f}' for share in shares)})"

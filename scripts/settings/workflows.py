@@ -92,11 +92,11 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "evaluate": Workflow(
         {
-            "where": "bundle_root output_dir model_dir split_dir model_name trust_unrecorded",
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",
             "what to forget": f"request forget_ratio goal {_GONE}",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
-            "what is measured": "student_path retrained_path surface forget_views overlays seed",
+            "what is measured": "student_path retrained_path surface forget_views attacks overlays seed",
             "arithmetic": "device amp channels_last threads progress",
         },
     ),

@@ -145,6 +145,21 @@ class MethodParts(ModelParts):
             trust_unrecorded=self.settings.trust_unrecorded,
         )
 
+    @property
+    def fold_teachers(self) -> dict[int, list[nn.Module]]:
+        """Fold -> its members, for comparison under attack; empty where nothing is attacked or none fits the goal."""
+        from scripts.engines.fold_teachers import load_fold_teachers
+
+        if self.settings.goal != "unlearn" or not self.settings.attacks:
+            return {}
+        return load_fold_teachers(
+            cohort=self.cohort,
+            network=self.network_def,
+            model_dir=self.fold_dir,
+            arithmetic=self.arithmetic,
+            trust_unrecorded=self.settings.trust_unrecorded,
+        )
+
     @cached_property
     def criterion(self) -> Criterion | None:
         """How far a student is on its way from the teacher to the goal; None where forgetting goes by steps alone."""

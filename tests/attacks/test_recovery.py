@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.attacks.recovery import NAMES, build_recoveries
+from scripts.attacks.recovery import EVALUATED, IMAGES, NAMES, build_attempts, build_recoveries, halves, spread
 from scripts.errors import InputError
+from scripts.settings.schema import SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,45 @@ def test_relearning_raises_the_score_of_what_it_trains_on(bench: Any) -> None:
     assert build_relearning(steps=0, **settings) is None
     with pytest.raises(InputError, match="relearning_steps: 7 is not a multiple of 5"):
         build_relearning(steps=7, **settings)
+
+
+def test_settings_name_the_attacks_that_there_are() -> None:
+    assert SETTINGS["attacks"].words == EVALUATED and SETTINGS["recovery"].words == NAMES
+    assert set(SETTINGS["attacks"].default) <= set(EVALUATED)
+
+
+def test_attacks_that_differ_in_their_steps_share_one_course(bench: Any) -> None:
+    settings = {"loaders": bench.loaders(), "task": bench.task, "arithmetic": bench.arithmetic}
+    names = ["relearned_10", "fine_tuned_60", "int4", "fine_tuned_fast", "relearned_5", "fine_tuned_20"]
+    found = build_attempts(names, **settings)
+    assert [one.names for one in found] == [
+        ("fine_tuned_20", "fine_tuned_60"),
+        ("fine_tuned_fast",),
+        ("int4",),
+        ("relearned_5", "relearned_10"),
+    ]
+    assert [one.measured is None for one in found] == [True, True, True, False]
+    alone = build_recoveries(["fine_tuned"], steps=20, **settings)["fine_tuned"](bench.teacher)
+    shared = next(found[0].networks(bench.teacher))
+    assert not changed(alone, shared) and changed(bench.teacher, shared)
+
+
+def test_refusals_of_an_evaluation(bench: Any) -> None:
+    settings = {"loaders": bench.loaders(), "task": bench.task, "arithmetic": bench.arithmetic}
+    with pytest.raises(InputError, match="attacks: 'fine_tuned' is not one of fine_tuned_20, fine_tuned_60"):
+        build_attempts(["fine_tuned"], **settings)
+    assert build_attempts([], **settings) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 200, 1000])
+def test_images_are_spread_over_a_set(size: int) -> None:
+    found = spread(size)
+    assert len(set(found)) == len(found) == min(size, IMAGES) and found == sorted(found)
+    assert not found or (found[0] == 0 and found[-1] < size and found[-1] >= size // 2)
+
+
+def test_both_halves_hold_images_of_a_patient_who_has_several() -> None:
+    records = [{"patient_id": patient, "image_id": f"{patient}{i}"} for i in range(3) for patient in "ba"]
+    one, other = halves(records)
+    assert sorted(one + other) == list(range(6)) and len(one) == len(other) == 3
+    assert all({records[i]["patient_id"] for i in half} == {"a", "b"} for half in (one, other))

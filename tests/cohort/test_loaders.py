@@ -32,6 +32,14 @@ def test_each_image_is_prepared_once(bench) -> None:
     assert torch.equal(loaders.dataset("forget")[0]["image"], plain)  # and the evaluation is not
 
 
+def test_a_part_is_of_the_images_that_are_prepared_already(bench) -> None:
+    loaders = bench.loaders()
+    part = loaders.part("retain", [3, 0])
+    wanted = [bench.cohort.retain[position]["image_id"] for position in (3, 0)]
+    assert [item["image_id"] for item in part] == wanted
+    assert torch.equal(part[1]["image"], loaders.dataset("retain")[0]["image"])
+
+
 def test_a_sample_is_a_batch_of_one(bench) -> None:
     assert bench.loaders().sample("forget").shape == (1, 1, 32, 32)
 

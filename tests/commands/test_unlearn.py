@@ -127,6 +127,11 @@ def test_resolution_and_metrics(unlearned: tuple[Path, str]) -> None:
             assert part["iou"]["low"] <= part["iou"]["mean"] <= part["iou"]["high"]
             assert part["n_patients"] == resolution["sizes"][name]["patients"]
             assert part["n_images"] == resolution["sizes"][name]["images"]
+    recovery = metrics["recovery"]
+    assert set(recovery) == {"teacher", "student", "fold_teacher"}
+    assert all(set(found) == {"fine_tuned_20", "fine_tuned_60"} for found in recovery.values())
+    entry = recovery["student"]["fine_tuned_60"]
+    assert entry["dice_before"] == metrics["student"]["forget"]["dice"]["mean"] and 0 <= entry["dice"] <= 1
     timing = read(folder / "release" / "timing.json")
     assert (timing["forget"]["steps"], timing["forget"]["rounds"]) == (6, 3)
     assert timing["restore"]["steps"] == 4

@@ -19,6 +19,7 @@ from scripts.data.phantom import Phantom
 from scripts.data.transforms import preprocessing
 from scripts.engines.arithmetic import Arithmetic
 from scripts.record.evaluation import Evaluation
+from scripts.record.recovery import Recovery
 from scripts.record.run_folder import RunFolder
 from scripts.request import Request
 from scripts.tasks import build_task
@@ -161,3 +162,25 @@ def test_a_forgotten_class_is_reported_apart(tmp_path: Path) -> None:
         assert [part["n_images"] if part else 0 for part in parts] == [len(own), len(cohort.named(name)) - len(own)]
     assert set(found["test"]) >= {"accuracy", "cross_entropy", "score", "sensitivity_0"}
     assert found["forget_jitter"]["n_images"] == 12
+
+
+def test_recovery_stands_beside_the_models(bench, finished, tmp_path: Path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    settings = {"loaders": bench.loaders(), "task": bench.task, "arithmetic": bench.arithmetic}
+    models = {"teacher": bench.teacher, "student": finished.student.eval().network}
+    before = {name: value.clone() for name, value in models["student"].state_dict().items()}
+    recovery = Recovery(names=["fine_tuned_20"], **settings)
+    options = {"surface": False, "forget_views": "none", "folder": folder}
+    Evaluation(models=models, recovery=recovery, **options, **settings).run()
+    found = json.loads(folder.metrics.read_text())
+    assert set(found) == {"teacher", "student", "forgetting", "recovery"}
+    assert set(found["recovery"]) == {"teacher", "student"}
+    entry = found["recovery"]["student"]["fine_tuned_20"]
+    for measure in ("dice", "score"):
+        assert entry[f"{measure}_before"] == pytest.approx(found["student"]["forget"][measure]["mean"])
+    assert entry["corrected_score_before"] == pytest.approx(found["forgetting"]["corrected_score_student"])
+    assert all(torch.equal(value, before[name]) for name, value in models["student"].state_dict().items())
+    released = folder.metrics.read_bytes()
+    assert not [record for record in bench.cohort.forget if record["image_id"].encode() in released]
+    off = Evaluation(models=models, recovery=Recovery(names=[], **settings), **options, **settings).run()
+    assert "recovery" not in off

@@ -78,6 +78,19 @@ def test_the_release_page_is_the_same_without_what_is_private(tmp_path: Path, pa
     assert len(kept) <= 1 and all("not named on this page" in line for line in kept)
 
 
+def test_what_comes_back_under_attack_is_shown(tmp_path: Path, passing: dict[str, Any]) -> None:
+    run = judged(tmp_path, passing)
+    assert all("<h2>What comes back</h2>" not in page for page in pages(run))
+    found = json.loads(run.folder.metrics.read_text())
+    entry = {"dice_before": 0.834, "dice": 0.913, "recovered_dice": 0.531, "recovered_score": None}
+    found["recovery"] = {"student": {"fine_tuned_20": entry, "relearned_5": None}, "fold_teacher": {}}
+    write_json(run.folder.metrics, found)
+    Report(folder=run.folder, synthetic=True).write()
+    cells = "".join(f"<td>{cell}</td>" for cell in ("fine tuned 20", "student", "0.834", "0.913", "0.531", "-"))
+    for page in pages(run):
+        assert f"<tr>{cells}</tr>" in page and "relearned" not in page
+
+
 @pytest.mark.parametrize(("sooner", "said"), [(True, "something is left in the weights"), (False, "Much sooner would")])
 def test_what_is_relearnt_sooner_is_said(tmp_path: Path, passing: dict[str, Any], sooner: bool, said: str) -> None:
     pool = copy.deepcopy(passing)

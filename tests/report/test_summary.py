@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,30 @@ def test_without_forgetting_and_cost_there_is_still_the_table(tmp_path: Path) ->
     assert "0.500" in text and not [line for line in text.splitlines() if line.startswith(("FF", "cost", "forgetting"))]
 
 
+def attacked(value: float, share: float | None) -> dict[str, Any]:
+    return {"dice": value, "recovered_dice": share, "score": 2.0, "recovered_score": share}
+
+
+def test_what_comes_back_under_attack(folder: RunFolder) -> None:
+    assert "attack" not in "\n".join(lines(folder))
+    found = json.loads(folder.metrics.read_text())
+    found["recovery"] = {
+        "student": {"relearned_5": None, "fine_tuned_20": attacked(0.9125, 0.675)},
+        "fold_teacher": {"relearned_5": None, "fine_tuned_20": attacked(0.8, -0.04)},
+        "teacher": {"relearned_5": None, "fine_tuned_20": attacked(0.95, None)},
+    }
+    write_json(folder.metrics, found)
+    shown = lines(folder)
+    start = next(i for i, line in enumerate(shown) if line.startswith("forget set after an attack"))
+    block = [line.split() for line in shown[start : start + 4]]
+    assert "dice (share that came back: by dice, by score)" in shown[start]
+    assert block[1] == ["teacher", "student", "fold", "teacher"]
+    assert block[2:] == [
+        ["fine_tuned_20", "0.950", "0.912", "(0.68,", "0.68)", "0.800", "(-0.04,", "-0.04)"],
+        ["relearned_5", "not", "made"],
+    ]
+
+
 @pytest.mark.parametrize("name", ["release/metrics.json", "release/timing.json", "private/state.json"])
 @pytest.mark.parametrize(
     "content",
@@ -80,6 +105,7 @@ def test_without_forgetting_and_cost_there_is_still_the_table(tmp_path: Path) ->
         '{"teacher": 3, "forget": 3}',
         '{"teacher": {}, "forget": {}}',
         '{"teacher": {"a": []}, "forget": []}',
+        '{"recovery": {"student": []}, "forget": 3, "teacher": {}}',
     ],
 )
 def test_a_damaged_record_is_named(folder: RunFolder, name: str, content: str) -> None:

@@ -75,7 +75,8 @@ def unlearn(folder: Path, settings: Mapping[str, Any], *, restore: bool = True) 
 def evaluate(folder: Path, student: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics of weights that no forgetting made: a control."""
     if not (folder / "release" / "metrics.json").is_file():
-        run("evaluate", {**settings, "output_dir": str(folder), "student_path": str(student), "overlays": 0})
+        own = {"output_dir": str(folder), "student_path": str(student), "overlays": 0, "attacks": []}
+        run("evaluate", {**settings, **own})
     return read(folder / "release" / "metrics.json")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from scripts.verify.forgetting import CorrectedScore, forgotten_fraction
+from scripts.verify.forgetting import CorrectedScore, forgotten_fraction, recovered_share
 
 ORIGINAL, RETRAINED = CorrectedScore(5.0, 2.0), CorrectedScore(1.5, 1.0)
 
@@ -31,3 +33,17 @@ def test_a_change_of_calibration_of_one_model_changes_nothing(shift: float) -> N
 
 def test_nothing_to_measure_by() -> None:
     assert forgotten_fraction(ORIGINAL, RETRAINED, CorrectedScore(4.0, 1.0)) is None
+
+
+@pytest.mark.parametrize(("after", "share"), [(0.5, 0.0), (0.9, 1.0), (0.7, 0.5), (0.3, -0.5), (1.1, 1.5)])
+def test_share_of_the_gap_that_came_back(after: float, share: float) -> None:
+    assert recovered_share(teacher=0.9, before=0.5, after=after) == pytest.approx(share)
+    assert recovered_share(teacher=-0.9, before=-0.5, after=-after) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "before", "after"),
+    [(0.9, 0.9, 0.5), (0.9, 0.8995, 0.5), (0.9, 0.9005, 1.0), (0.9, 0.5, math.nan), (math.nan, 0.5, 0.5)],
+)
+def test_no_share_of_a_gap_that_is_none(teacher: float, before: float, after: float) -> None:
+    assert recovered_share(teacher=teacher, before=before, after=after) is None

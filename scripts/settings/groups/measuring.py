@@ -2,6 +2,11 @@
 
 from scripts.settings.setting import Kind, Setting
 
+# The registry is `scripts.attacks.recovery`; a list here costs no import of torch.
+ATTEMPTS = ("fine_tuned_20", "fine_tuned_60", "fine_tuned_slow", "fine_tuned_fast", "fine_tuned_sgd",
+            "int8", "int4", "pruned", "batch_norm", "new_head", "linear_probe",
+            "relearned_5", "relearned_10", "relearned_20")  # fmt: skip
+
 SETTINGS = (
     Setting(name="student_path", kind=Kind.TEXT, default="", moves=False,
             comment="Weights to evaluate. Empty: release/student.pt of the run."),
@@ -12,6 +17,8 @@ SETTINGS = (
     Setting(name="forget_views", kind=Kind.TEXT, default="all", moves=False,
             words=("all", "none", "flip_h", "flip_v", "jitter", "jpeg"),
             comment="Views in which the forget images are measured once more."),
+    Setting(name="attacks", kind=Kind.NAMES, default=["fine_tuned_20", "fine_tuned_60"], words=ATTEMPTS, moves=False,
+            comment="Attacks on copies of all models, after which the forget set is measured again. []: none."),
     Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, moves=False,
             comment="Pictures drawn of the forget set and of each held-out set."),
     Setting(name="relevant_gap", kind=Kind.NUMBER, default=0.1, above=0, unit="nats", moves=False,
