@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Chain:
                 if step in MAKING and step not in phases:
                     continue
                 workflow = self._run(step)
-                if step == FIRST:
+                if step == FIRST and "workspace" in workflow.parser.get():
                     phases = workflow.parser.get_parsed_content("workspace").method.phases
 
     def _run(self, step: str) -> Any:
@@ -106,13 +106,21 @@ class FoldPool:
         self.folds, self.members, self.seed = int(folds), int(members), int(seed)
         self.settings = settings
 
-    def run(self) -> None:
-        """Train what is missing; a finished fold is left as it is."""
+    def run(self, *, present: Collection[tuple[int, int]] = ()) -> None:
+        """Train what is missing; a finished fold is left as it is.
+
+        Args:
+            present: folds and members that are not looked at: models that were brought along.
+        """
         if not self.folds:
             return
-        given = {**overrides(self.settings, "train"), **self.settings.changed_parts(self.workflow)}
+        given = overrides(self.settings, "train")
+        if self.settings.workflow == "train":
+            given |= self.settings.changed_parts(self.workflow)
         with sharing():
             for fold in range(self.folds):
                 for member in range(self.members):
+                    if (fold, member) in present:
+                        continue
                     own = {"fold": fold, "member": member, "seed": self.seed + SEED_STRIDE * member}
                     run_workflow([self.workflow], run_id="single", overrides={**given, **own})

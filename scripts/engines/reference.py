@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +88,20 @@ def load_fold_reference(
     network: nn.Module,
     teacher: nn.Module,
     model_dir: str | Path,
-    selection: Iterable[dict],
+    selection: Callable[[], Iterable[dict]],
     task: Task,
     arithmetic: Arithmetic,
     wanted: bool = True,
     trust_unrecorded: bool = False,
+    known: Mapping[int, tuple[float, float]] | None = None,
 ) -> FoldReference | None:
     """The fold teachers in `model_dir` that the forget patients need; see `member_paths`.
 
     Args:
         records: the forget records that are asked about.
         network: the architecture; it is copied.
+        selection: gives the selection set, which is looked at only where a score is not known.
+        known: fold -> mean scores of teacher and fold on the selection set, as preparation measured them.
         wanted: None is returned where the recipe needs no reference.
         trust_unrecorded: whether fold teachers without a record of who was in them may pass, with a warning.
 
@@ -117,13 +120,18 @@ def load_fold_reference(
             check_fold_teacher(path, cohort, own_records, trust_unrecorded=trust_unrecorded)
     networks: dict[int, list[nn.Module]] = {}
     factors: dict[int, float] = {}
-    selection = list(selection)
-    own = predict(teacher, selection, task=task, arithmetic=arithmetic)
+    known = known or {}
+    batches = [] if set(known) >= set(paths) else list(selection())
+    own = predict(teacher, batches, task=task, arithmetic=arithmetic) if batches else None
     for fold, members in paths.items():
         networks[fold] = [place_teacher(network=network, path=path, arithmetic=arithmetic) for path in members]
-        mean = FoldMean(networks[fold], task=task)
-        held_out = predict(mean, selection, task=task, arithmetic=arithmetic)
-        factors[fold] = calibration(own.mean("score"), held_out.mean("score"))
+        if fold in known:
+            factors[fold] = calibration(*known[fold])
+        elif own is not None:
+            held_out = predict(FoldMean(networks[fold], task=task), batches, task=task, arithmetic=arithmetic)
+            factors[fold] = calibration(own.mean("score"), held_out.mean("score"))
+        else:
+            factors[fold] = 1.0  # without a selection set nothing says how confident either is
     return FoldReference(
         networks=networks, factors=factors, folds=folds, task=task, arithmetic=arithmetic, teacher_selection=own
     )

@@ -96,8 +96,12 @@ class EraseToRetain(Method):
     """`trainable: adapter` puts LoRA layers on the teacher; `trainable: all` trains a copy of it."""
 
     name = "erase_to_retain"
-    phases = ("forget", "restore")
     goals = ("unlearn", "suppress")
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Where all weights are trained the head was, with the labels: restoration has nothing to gain."""
+        return ("forget",) if self.recipe.trainable == "all" else ("forget", "restore")
 
     @classmethod
     def defaults(cls, *, goal: str, schedule: str, task: str, reference: str, trainable: str) -> dict[str, Any]:

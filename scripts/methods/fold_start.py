@@ -41,10 +41,14 @@ class FoldStart(Method):
     """
 
     name = "fold_start"
-    phases = ("forget",)
     goals = ("unlearn",)
     needs = ("pool",)
     can_be_exact = True
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Nothing is to be restored: nothing was taken away."""
+        return ("forget",)
 
     @classmethod
     def defaults(cls, *, goal: str, schedule: str, task: str, reference: str, trainable: str) -> dict[str, Any]:

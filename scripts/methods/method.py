@@ -41,17 +41,20 @@ class Method(ABC):
 
     Attributes:
         name: its name in configs.
-        phases: the workflows that make its student, in order.
         goals: what it can be asked for.
         can_be_exact: whether it can do without the teacher's answers and without the patients' images.
         needs: what must be there before a step is taken; `pool` stands for the members of the request's folds.
     """
 
     name: str
-    phases: tuple[str, ...]
     goals: tuple[str, ...]
     needs: tuple[str, ...] = ()
     can_be_exact = False
+
+    @property
+    @abstractmethod
+    def phases(self) -> tuple[str, ...]:
+        """The workflows that make its student, in order."""
 
     @classmethod
     @abstractmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.cohort.membership import is_digest
 from scripts.errors import InputError
 from scripts.files import read_json, write_json
 from scripts.identity import file_digest
@@ -29,6 +30,7 @@ class RecipeFile:
         preference: methods, the best first.
         reasons: method -> one sentence that says where it stands.
         settings: method -> settings of its recipe, by the names of a config.
+        calibrated_on: patients of the mock requests, as salted digests: nobody qualifies the procedure on them.
         trials: what was tried on mock requests, and what was measured of each: for a reader.
     """
 
@@ -36,6 +38,7 @@ class RecipeFile:
     preference: Sequence[str]
     reasons: Mapping[str, str]
     settings: Mapping[str, Mapping[str, Any]]
+    calibrated_on: Sequence[str] = ()
     trials: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
     def write(self, folder: Path) -> Path:
@@ -46,6 +49,7 @@ class RecipeFile:
             "preference": list(self.preference),
             "reasons": dict(self.reasons),
             "settings": {name: dict(own) for name, own in self.settings.items()},
+            "calibrated_on": list(self.calibrated_on),
             "trials": [dict(trial) for trial in self.trials],
         }
         write_json(folder / FILE_NAME, content)
@@ -78,7 +82,10 @@ class RecipeFile:
         if not all(isinstance(reasons.get(name), str) and name in settings for name in preference):
             raise InputError(f"{path}: a method of the preference has no reason or no settings; {REMEDY}")
         checked = {method: _checked(path, method, own) for method, own in settings.items()}
-        return cls(str(teacher), [str(name) for name in preference], reasons, checked, trials)
+        on = found.get("calibrated_on", [])
+        if not isinstance(on, list) or not all(is_digest(one) for one in on):
+            raise InputError(f"{path}: is damaged, 'calibrated_on' is no list of digests; {REMEDY}")
+        return cls(str(teacher), [str(name) for name in preference], reasons, checked, on, trials)
 
     @classmethod
     def of_teacher(cls, folder: Path, *, teacher: Path) -> RecipeFile | None:

@@ -17,6 +17,7 @@ from scripts.attacks.finetuning import FineTuned
 from scripts.attacks.recovery import BATCH, IMAGES
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.loaders import CohortLoaders
+from scripts.cohort.membership import salted
 from scripts.data.datasets import EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
@@ -52,6 +53,27 @@ class Mock:
     measure: Job
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Corrected score of the patients, nats; key metric of the patients and of the selection set."""
+
+    score: float
+    metric: float
+    selection: float
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Of one mock request: teacher, measuring model, that model after the attack, and both models' coarse answers."""
+
+    teacher: Scored
+    measure: Scored
+    attacked: Scored
+    retain: float
+    teacher_answers: torch.Tensor
+    answers: torch.Tensor
+
+
 class Calibration:
     """Tries candidates on mock requests.
 
@@ -81,6 +103,7 @@ class Calibration:
         self.pairs_for, self.cohort, self.loaders, self.network = pairs_for, cohort, loaders, network
         self.teacher, self.task, self.arithmetic = teacher, task, arithmetic
         self.requests, self.seed = int(requests), int(seed)
+        self._known: dict[str, Fixed] = {}
 
     def mocks(self) -> list[Mock]:
         """The mock requests: up to half of a fold's patients, at most `MOST`, from as many folds.
@@ -110,6 +133,14 @@ class Calibration:
         folds = len(set(self.cohort.folds.values()))
         measure = pairs.fold_out(fold, folds=folds, seed=pairs.first_seed)
         return Mock(records=records, request=request, key=digest(contents), measure=measure)
+
+    def patients(self, mocks: Sequence[Mock]) -> list[str]:
+        """The patients of the mock requests as salted digests."""
+        recorded = self.cohort.recorded
+        if recorded is None:
+            return []
+        asked = {record["patient_id"] for mock in mocks for record in mock.records}
+        return sorted(salted(recorded.salt, "patient", patient) for patient in asked)
 
     def run(self, candidates: Sequence[Candidate], mocks: Sequence[Mock], *, until: float) -> list[Trial]:
         """Trials, the best first: all candidates on the first mock request, the best of each method on the others.
@@ -142,34 +173,45 @@ class Calibration:
         return found
 
     def _measured(self, job: Job, mock: Mock) -> Measured:
-        student, teacher, measure = (self._placed(path) for path in (job.weights, self.teacher, mock.measure.weights))
-        asked = self._batches(mock.records)
-        selection = self.loaders.evaluation("selection")
-        retain = self._batches(self._spread(mock))
-        rows = {
-            name: {part: self._rows(network, batches) for part, batches in sets.items()}
-            for name, network, sets in (
-                ("teacher", teacher, {"asked": asked, "selection": selection}),
-                ("student", student, {"asked": asked, "selection": selection, "retain": retain}),
-                ("measure", measure, {"asked": asked, "selection": selection, "retain": retain}),
-                ("attacked", self._attacked(student, mock), {"asked": asked, "selection": selection}),
-            )
-        }
-        key = self.task.key_metric
-        score = {name: own["asked"].mean("score") - own["selection"].mean("score") for name, own in rows.items()}
-        metric = {name: own["asked"].mean(key) for name, own in rows.items()}
-        kept = [rows["student"][part].mean(key) - rows["measure"][part].mean(key) for part in ("retain", "selection")]
-        away = self._answers(measure, asked)
+        fixed = self._fixed(mock)
+        student = self._placed(job.weights)
+        own, attacked = self._scored(student, mock), self._scored(self._attacked(student, mock), mock)
+        retain = self._key_metric(student, self._batches(self._spread(mock)))
+        kept = (retain - fixed.retain, own.selection - fixed.measure.selection)
+        answers = self._answers(student, self._batches(mock.records))
         return Measured(
-            score=(score["teacher"], score["student"], score["measure"]),
-            metric=(metric["teacher"], metric["student"], metric["measure"]),
-            distance=(_apart(self._answers(teacher, asked), away), _apart(self._answers(student, asked), away)),
-            kept=(kept[0], kept[1]),
-            agreement=self._agreement(student, teacher, selection),
-            attacked_score=score["attacked"],
-            attacked_metric=metric["attacked"],
+            score=(fixed.teacher.score, own.score, fixed.measure.score),
+            metric=(fixed.teacher.metric, own.metric, fixed.measure.metric),
+            distance=(_apart(fixed.teacher_answers, fixed.answers), _apart(answers, fixed.answers)),
+            kept=kept,
+            agreement=self._agreement(student, self._placed(self.teacher), self.loaders.evaluation("selection")),
+            attacked_score=(attacked.score, fixed.attacked.score),
+            attacked_metric=(attacked.metric, fixed.attacked.metric),
             seconds=_cpu_seconds(job),
         )
+
+    def _fixed(self, mock: Mock) -> Fixed:
+        """What is the same for every candidate."""
+        if mock.key not in self._known:
+            teacher, measure = self._placed(self.teacher), self._placed(mock.measure.weights)
+            asked = self._batches(mock.records)
+            self._known[mock.key] = Fixed(
+                teacher=self._scored(teacher, mock),
+                measure=self._scored(measure, mock),
+                attacked=self._scored(self._attacked(measure, mock), mock),
+                retain=self._key_metric(measure, self._batches(self._spread(mock))),
+                teacher_answers=self._answers(teacher, asked),
+                answers=self._answers(measure, asked),
+            )
+        return self._known[mock.key]
+
+    def _scored(self, network: nn.Module, mock: Mock) -> Scored:
+        asked, selection = (
+            predict(network, batches, task=self.task, arithmetic=self.arithmetic)
+            for batches in (self._batches(mock.records), self.loaders.evaluation("selection"))
+        )
+        key = self.task.key_metric
+        return Scored(asked.mean("score") - selection.mean("score"), asked.mean(key), selection.mean(key))
 
     def _placed(self, path: Path) -> nn.Module:
         return place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
@@ -177,8 +219,10 @@ class Calibration:
     def _batches(self, records: Sequence[Record]) -> EpochLoader:
         return EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size)
 
-    def _rows(self, network: nn.Module, batches: Any) -> Any:
-        return predict(network, batches, task=self.task, arithmetic=self.arithmetic)
+    def _key_metric(self, network: nn.Module, batches: Any) -> float:
+        """The key metric."""
+        rows = predict(network, batches, task=self.task, arithmetic=self.arithmetic)
+        return rows.mean(self.task.key_metric)
 
     def _spread(self, mock: Mock) -> tuple[Record, ...]:
         """Retain images without the mock request's, spread over the set whatever its order."""

@@ -10,7 +10,7 @@ from typing import Any
 from scripts.pool.candidates import Candidate
 
 GUARD = 0.01  # of the key metric: what retain and selection may lose against the model that never saw the patients
-NEAR = 0.5  # a student further from that model than half of the teacher's distance has not forgotten
+LEAST_FORGOTTEN, MOST_FORGOTTEN = 0.7, 1.4  # forgotten fraction; wide, for each mock request has one measuring model
 DEEP, SHALLOW = 0.1, 0.3  # shares of the forgotten gap that come back: at most, and more than this is shallow
 LEAST_GAP = 1e-3  # of score or metric: below it a share means nothing
 
@@ -25,7 +25,7 @@ class Measured:
         distance: of teacher and student to the measuring model: root mean square of their coarse answers.
         kept: key metric of the student minus the measuring model's, on retain and on selection.
         agreement: Dice, or share of equal classes, of the student's and the teacher's decisions on selection.
-        attacked_score, attacked_metric: the student's after 20 training steps on retain images.
+        attacked_score, attacked_metric: of student and measuring model after 20 training steps on retain images.
         seconds: CPU seconds of the method.
     """
 
@@ -34,8 +34,8 @@ class Measured:
     distance: tuple[float, float]
     kept: tuple[float, float]
     agreement: float
-    attacked_score: float
-    attacked_metric: float
+    attacked_score: tuple[float, float]
+    attacked_metric: tuple[float, float]
     seconds: float
 
 
@@ -59,10 +59,13 @@ class Trial:
 
     @property
     def recovered(self) -> float:
-        """The larger of the shares of score and key metric that come back under attack; 0 where none was forgotten."""
+        """The larger of the shares of score and key metric that come back under attack; 0 where none was forgotten.
+
+        What the attack gives a model that never saw the patients is taken off: it is no memory.
+        """
         return max(
-            _share([(one.score[0], one.score[1], one.attacked_score) for one in self.measured]),
-            _share([(one.metric[0], one.metric[1], one.attacked_metric) for one in self.measured]),
+            _share([(*one.score, *one.attacked_score) for one in self.measured]),
+            _share([(*one.metric, *one.attacked_metric) for one in self.measured]),
         )
 
     @property
@@ -82,9 +85,10 @@ class Trial:
         return statistics.fmean(one.seconds for one in self.measured)
 
     def order(self) -> tuple[Any, ...]:
-        """Smaller is better: clinical guard first, then depth, then whether it has forgotten, agreement and cost."""
+        """Smaller is better: clinical guard first, then whether it has forgotten, depth, agreement and cost."""
         depth = 0 if self.recovered <= DEEP else 1 if self.recovered <= SHALLOW else 2
-        return (self.kept < -GUARD, self.nearness > NEAR, depth, -round(self.agreement, 2), self.seconds)
+        forgotten = self.fraction is None or LEAST_FORGOTTEN <= self.fraction <= MOST_FORGOTTEN
+        return (self.kept < -GUARD, not forgotten, depth, -round(self.agreement, 2), self.seconds)
 
     def told(self) -> str:
         """One line for a reader."""
@@ -109,8 +113,11 @@ class Trial:
         }
 
 
-def _share(values: Sequence[tuple[float, float, float]]) -> float:
-    """Of (teacher, student, attacked): sum of what came back over sum of what was gone."""
-    gone = sum(teacher - student for teacher, student, _ in values)
-    back = sum(attacked - student for _, student, attacked in values)
+def _share(values: Sequence[tuple[float, float, float, float, float]]) -> float:
+    """Of (teacher, student, measuring model, student attacked, measuring model attacked):
+
+    sum of (student's gain - measuring model's gain) over sum of (teacher - student).
+    """
+    gone = sum(teacher - student for teacher, student, *_ in values)
+    back = sum((after - student) - (other - measure) for _, student, measure, after, other in values)
     return back / gone if gone > LEAST_GAP else 0.0

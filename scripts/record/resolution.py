@@ -30,6 +30,7 @@ class WriteResolution:
     Args:
         near_duplicates: also list look-alikes of forget images in the other sets.
         loaders: what forgetting draws from, to be counted in it.
+        needs_images: whether forgetting opens images of the forget set; where not, they may be unreadable.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class WriteResolution:
         source: DataSource,
         near_duplicates: bool = True,
         loaders: CohortLoaders | None = None,
+        needs_images: bool = True,
     ) -> None:
+        self.needs_images = needs_images
         self.folder, self.cohort, self.source = folder, cohort, source
         self.near_duplicates = bool(near_duplicates)
         self.loaders = loaders
@@ -57,11 +60,21 @@ class WriteResolution:
             compare_resolution(folder=self.folder, cohort=self.cohort)
             return
         _refuse_without_record(self.folder)
-        cohort = with_near_duplicates(self.cohort, self.source) if self.near_duplicates else self.cohort
+        cohort = self._searched() if self.near_duplicates else self.cohort
         _say_look_alikes(cohort.resolution["near_duplicates"] or [])
         if self.loaders is not None:
             cohort = replace(cohort, resolution={**cohort.resolution, "drawn_from": self.loaders.report()})
         write_json(self.folder.resolution, cohort.resolution)
+
+    def _searched(self) -> Cohort:
+        """The cohort with its look-alikes; without them where the patients' images, which are not needed, are gone."""
+        try:
+            return with_near_duplicates(self.cohort, self.source)
+        except InputError as error:
+            if self.needs_images:
+                raise
+            print(f"warning: look-alikes were not searched for: {error}", flush=True)
+            return self.cohort
 
 
 def read_resolution(folder: RunFolder) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ class Pairs:
     ) -> None:
         self.making = making
         self.config_dir, self.folder = Path(config_dir), Path(folder)
-        self.settings, self.request = settings, str(settings["request"])
+        self.settings, self.request = settings, str(settings.get("request", ""))
         self.contents = contents
         self.fold_dir, self.split_dir, self.first_seed = Path(fold_dir), Path(split_dir), int(first_seed)
         self.teacher = Path(teacher)

@@ -10,11 +10,13 @@ import numpy as np
 
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import units
+from scripts.cohort.membership import salted
 from scripts.cohort.provenance import ModelRecord
 from scripts.engines.reference import member_paths
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.identity import file_digest
+from scripts.methods.recipe_file import RecipeFile
 from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
 from scripts.references.controls import write_request
@@ -47,9 +49,11 @@ class Qualify:
         workers: int = 1,
         backend: str = "local",
     ) -> None:
-        patients = [patient for patient in units(cohort.retain) if cohort.folds.get(patient, -1) >= 0]
+        known = _calibrated_on(procedure.fold_dir, cohort)
+        in_folds = [patient for patient in units(cohort.retain) if cohort.folds.get(patient, -1) >= 0]
+        patients = [patient for patient in in_folds if patient not in known]
         if not LEAST_REQUESTS <= int(requests) <= len(patients):
-            allowed = f"{LEAST_REQUESTS} to {len(patients)}, the retain patients in folds"
+            allowed = f"{LEAST_REQUESTS} to {len(patients)}, the retain patients in folds on whom no recipe was found"
             raise InputError(f"mock_requests: {requests}: allowed are {allowed}")
         self.folder, self.scoring, self.cohort, self.teacher = folder, scoring, cohort, Path(teacher)
         self.workers, self.backend = int(workers), backend
@@ -117,3 +121,12 @@ class Qualify:
 
     def _records(self, patient: str) -> list[dict[str, Any]]:
         return [record for record in self.cohort.retain if record["patient_id"] == patient]
+
+
+def _calibrated_on(folder: Path, cohort: Cohort) -> set[str]:
+    """Patients on whom the recipe was found: a procedure that was fitted to them is not tried on them."""
+    found = RecipeFile.read(folder)
+    if found is None or cohort.recorded is None:
+        return set()
+    salt, digests = cohort.recorded.salt, set(found.calibrated_on)
+    return {patient for patient in units(cohort.retain) if salted(salt, "patient", patient) in digests}

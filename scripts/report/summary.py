@@ -53,7 +53,7 @@ class Summary:
             *recovery,
             "",
             f"student     {self.folder.student}   (plain weights: load into the plain network)",
-            f"adapter     {self.folder.adapter}   (detachable: `run revert` gives the teacher back)",
+            f"way back    {self.folder.adapter}   (`run revert` gives the teacher back, bit for bit)",
             f"figures     {self.folder.metrics}",
             f"pictures    {self.folder.overlays}   (patient data: stays in private/)",
             rule,
@@ -81,8 +81,11 @@ class Summary:
         lines = []
         if "forget" in state:
             phase = state["forget"]
-            text = f"forgetting  progress {_number(phase.get('progress'))} of the way from the teacher to the goal"
-            lines.append(text + f" in {phase['rounds']} rounds, adapter scale {_number(phase.get('adapter_scale'))}")
+            text = f"forgetting  {state.get('method', '')} in {phase['rounds']} rounds"
+            if "progress" in phase:
+                text += f", progress {_number(phase['progress'])} of the way from the teacher to the goal"
+                text += f", adapter scale {_number(phase.get('adapter_scale'))}"
+            lines.append(text)
         scores = ", ".join(
             f"{name.removeprefix('corrected_score_')} {_number(value)}"
             for name, value in found.items()

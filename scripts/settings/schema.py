@@ -13,12 +13,13 @@ from scripts.settings.groups import (
     measuring,
     network,
     places,
+    preparing,
     references,
     training,
 )
 from scripts.settings.setting import Setting
 
-_GROUPS = (places, data, network, training, forgetting, measuring, references, inference, arithmetic)
+_GROUPS = (places, data, network, training, forgetting, measuring, preparing, references, inference, arithmetic)
 
 SETTINGS: dict[str, Setting] = {setting.name: setting for group in _GROUPS for setting in group.SETTINGS}
 

@@ -67,6 +67,20 @@ WORKFLOWS: dict[str, Workflow] = {
         },
         defaults={"request": "", "folds": 0},
     ),
+    "prepare": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",
+            "what is left out": _GONE,
+            "how much": "fold_members calibration_requests prepare_minutes recalibrate reference_seed reference_workers"
+            " reference_backend",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "training": "seed batch_size",
+            "arithmetic": f"{_ARITHMETIC} progress",
+        },
+        defaults={"amp": "auto"},
+        reaches=("train", "forget", "restore"),
+    ),
     "forget": Workflow(
         {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",

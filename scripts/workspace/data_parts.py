@@ -42,11 +42,11 @@ class DataParts(SettingsParts):
         from scripts.cohort.build import build_cohort
 
         about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
-        train = self.workflow == "train"
+        train, without_request = self.workflow == "train", self.workflow in ("train", "prepare")
         own = {
             "request": self._get("request", ""),
             "forget_ratio": self._get("forget_ratio", 0.0),
-            "needs_forget": not train,
+            "needs_forget": not without_request,
             "seed": self.settings.split_seed,
             **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
             "split_path": self.split_path,

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from scripts.workspace.model_parts import ModelParts
+from scripts.cohort.cohort import NO_FOLD
+from scripts.workspace.content_parts import ContentParts
 
 if TYPE_CHECKING:
     from scripts.cohort.cohort import Record
     from scripts.data.alternating import AlternatingLoader
     from scripts.data.joint import JointLoader
+    from scripts.engines.answers import PoolAnswers
     from scripts.engines.criterion import Criterion
     from scripts.engines.hardening import Hardening
     from scripts.engines.reference import FoldReference
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from scripts.student.student import Student
 
 
-class MethodParts(ModelParts):
+# By these the images are read and run: another value gives other scores.
+READING = "image_size normalise spatial_dims in_channels task network_name amp channels_last eval_batch_size".split()
+
+
+class MethodParts(ContentParts):
     """The method of forgetting and what follows from it."""
 
     @cached_property
@@ -138,12 +144,24 @@ class MethodParts(ModelParts):
             network=self.network_def,
             teacher=self.teacher,
             model_dir=self.fold_dir,
-            selection=self.loaders.evaluation("selection"),
+            selection=lambda: self.loaders.evaluation("selection"),
             task=self.task,
             arithmetic=self.arithmetic,
             wanted=self.needs_reference,
+            known=self._known_scores() if self.needs_reference else {},
             trust_unrecorded=self.settings.trust_unrecorded,
         )
+
+    def _known_scores(self) -> dict[int, tuple[float, float]]:
+        """Fold -> mean scores of the teacher and of the fold's members on the selection set, where both are known."""
+        from scripts.engines.reference import member_paths
+
+        found = {}
+        for fold in sorted({self.cohort.fold_of(record) for record in self.looked_at} - {NO_FOLD}):
+            scores = self.answers.score([self.teacher_path]), self.answers.score(member_paths(self.fold_dir, fold))
+            if scores[0] is not None and scores[1] is not None:
+                found[fold] = scores[0], scores[1]
+        return found
 
     @property
     def fold_teachers(self) -> dict[int, list[nn.Module]]:
@@ -177,6 +195,13 @@ class MethodParts(ModelParts):
             task=self.task,
             arithmetic=self.arithmetic,
         )
+
+    @cached_property
+    def answers(self) -> PoolAnswers:
+        """Mean scores on the selection set that preparation wrote down."""
+        from scripts.engines.answers import PoolAnswers
+
+        return PoolAnswers(self.fold_dir, about=[self.contents["selection"], self._some(READING), self.settings.blocks])
 
     def noted(self) -> dict[str, Any]:
         """What the state of the run says of the method, so that later phases and references go by it."""

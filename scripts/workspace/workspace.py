@@ -9,22 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from scripts import processes
 from scripts.settings.given import Settings
-from scripts.workspace.data_parts import DATA, MODELS, REQUEST, SPLIT
-from scripts.workspace.method_parts import MethodParts
-from scripts.workspace.shared import shared
+from scripts.workspace.pool_parts import PoolParts
 
 if TYPE_CHECKING:
-    from scripts.identity import ContentDigests, Identity
+    from scripts.identity import Identity
     from scripts.record.phase import Phase
     from scripts.record.run_folder import RunFolder
-    from scripts.references.pairs import Pairs
     from scripts.student.student import Student
 
 
-class Workspace(MethodParts):
+class Workspace(PoolParts):
     """Made by a workflow file as `workspace`, which refers to its parts as `$@workspace.cohort` and the like."""
-
-    _digests: ContentDigests | None = None
 
     def begin(self) -> None:
         """First step of a workflow; restoration is refused where the method of the run has no such phase."""
@@ -55,6 +50,7 @@ class Workspace(MethodParts):
         if self.workflow in ("revert", "verify", "commit", "export"):
             return trial_folder(output_dir=self.settings.output_dir, request=self.settings.request)
         named = {"train": f"train_{self._get('dataset_name', '')}", "verifier_study": "verifier_study"}
+        named["prepare"] = "prepare"
         name = named.get(self.workflow) or request_name(self.cohort)
         return RunFolder(output_dir=self.settings.output_dir, name=name)
 
@@ -80,14 +76,6 @@ class Workspace(MethodParts):
         return FrozenCache(folder=self.folder.cache / "frozen", megabytes=self.settings.frozen_budget)
 
     # -- identity and phase
-
-    @cached_property
-    def contents(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Set -> patient -> image id -> digest of image and label."""
-        from scripts.cohort.cohort import SETS
-
-        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
-        return shared("contents", about, lambda: self._digests_of({name: self.cohort.named(name) for name in SETS}))
 
     @cached_property
     def identity(self) -> Identity:
@@ -142,6 +130,7 @@ class Workspace(MethodParts):
             source=self.source,
             near_duplicates=self.settings.near_duplicates,
             loaders=self.loaders,
+            needs_images=bool(self.looked_at),
         )()
 
     # -- training
@@ -249,31 +238,6 @@ class Workspace(MethodParts):
 
         noted = {"goal": self.settings.goal, **self.noted()} if self.workflow == "forget" else {}
         return SaveStudent(folder=self.folder, student=student, phase=self.workflow, noted=noted)
-
-    @cached_property
-    def reference_models(self) -> Pairs:
-        """The models of the pool of this request, as jobs."""
-        from scripts.record.phase import made_by
-        from scripts.references.pairs import Pairs
-
-        return Pairs(
-            config_dir=Path(self.settings.bundle_root) / "configs",
-            folder=self.settings.reference_dir,
-            settings=self.settings,
-            contents=self.contents,
-            fold_dir=self.fold_dir,
-            teacher=self.teacher_path,
-            split_dir=self.split_path.parent,
-            first_seed=self.settings.reference_seed,
-            making=made_by(self.folder),
-        )
-
-    def _digests_of(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
-        from scripts.identity import ContentDigests
-
-        if self._digests is None:
-            self._digests = ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
-        return {name: self._digests.of_records(records) for name, records in sets.items()}
 
 
 def settings_of(values: Mapping[str, Any], workflow: str) -> Settings:

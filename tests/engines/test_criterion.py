@@ -194,7 +194,8 @@ def test_a_trained_teacher_stands_at_zero_and_its_mode_is_kept(bench) -> None:
         network=bench.network(),
         teacher=bench.teacher,
         model_dir=bench.model_dir,
-        selection=bench.loaders().evaluation("selection"),
+        selection=lambda: bench.loaders().evaluation("selection"),
+        records=bench.cohort.forget,
         task=bench.task,
         arithmetic=CPU,
     )

@@ -166,7 +166,8 @@ def test_reference_targets_reach_the_objective(bench, tmp_path: Path) -> None:
         network=bench.network(),
         teacher=bench.teacher,
         model_dir=bench.model_dir,
-        selection=bench.loaders().evaluation("selection"),
+        selection=lambda: bench.loaders().evaluation("selection"),
+        records=bench.cohort.forget,
         task=bench.task,
         arithmetic=bench.arithmetic,
     )

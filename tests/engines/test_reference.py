@@ -55,7 +55,8 @@ def load(bench, **settings):
         "network": bench.network(),
         "teacher": bench.teacher,
         "model_dir": bench.model_dir,
-        "selection": bench.loaders().evaluation("selection"),
+        "selection": lambda: bench.loaders().evaluation("selection"),
+        "records": bench.cohort.forget,
         "task": bench.task,
         "arithmetic": CPU,
     }
@@ -146,7 +147,7 @@ def test_only_the_folds_that_are_needed_are_read(bench, tmp_path: Path) -> None:
     fold = bench.cohort.fold_of(one[0])
     for suffix in ("pt", "json"):
         shutil.copy(bench.model_dir / f"model_fold{fold}.{suffix}", tmp_path)
-    found = load(bench, cohort=dataclasses.replace(bench.cohort, forget=one), model_dir=tmp_path)
+    found = load(bench, records=one, model_dir=tmp_path)
     assert found is not None and set(found.networks) == {fold}
 
 

@@ -55,7 +55,7 @@ def forget(bench: Any, root: Path, *, rounds: int = 2, bisect: bool = True) -> t
             StopAtGoal(criterion=criterion, student=student, stop_at=9.0, tolerance=1.0, min_rounds=1),
             history,
             FitScale(criterion=criterion, student=student, enabled=bisect),
-            SaveStudent(folder=folder, student=student, phase="forget", goal="suppress"),
+            SaveStudent(folder=folder, student=student, phase="forget", noted={"goal": "suppress"}),
             Timing(path=folder.timing, phase="forget"),
         ],
     )

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> RunFolder:
     }
     write_json(made.metrics, metrics)
     write_json(made.timing, {"forget": {"wall_seconds": 12.34, "steps": 80}, "evaluate": {"wall_seconds": 1.0}})
-    made.note(state="trial", forget={"rounds": 4, "progress": 0.98, "adapter_scale": 0.9})
+    made.note(state="trial", method="erase_to_retain", forget={"rounds": 4, "progress": 0.98, "adapter_scale": 0.9})
     write_json(made.resolution, {"patients": {"forget": ["patient-77"]}})
     return made
 
@@ -48,7 +48,7 @@ def test_figures_of_both_models_side_by_side(folder: RunFolder) -> None:
 
 def test_forgetting_and_cost(folder: RunFolder) -> None:
     text = "\n".join(lines(folder))
-    assert "progress 0.980 of the way from the teacher to the goal in 4 rounds, adapter scale 0.900" in text
+    assert "erase_to_retain in 4 rounds, progress 0.980 of the way from the teacher to the goal, adapter scale 0.900" in text
     assert "forget minus validation, nats: student 0.125, teacher 1.250" in text
     assert "FF          0.875" in text and "forget 12.3 s (80 steps)" in text and "evaluate" not in text
 

@@ -1,0 +1,145 @@
+"""`run prepare`: what does not depend on a request is made once a teacher, each part only where it is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scripts.chain import FoldPool
+from scripts.engines.models import model_path
+from scripts.errors import InputError
+from scripts.identity import file_digest
+from scripts.methods.recipe_file import FILE_NAME, RecipeFile
+from scripts.pool.calibration import Calibration, Mock
+from scripts.pool.candidates import candidates
+from scripts.pool.trial import Trial
+from scripts.record.lock import lock_folder, unlock_folder
+from scripts.references.jobs import run_jobs
+from scripts.references.pairs import Pairs
+
+
+class Preparation:
+    """Fold teachers, their answers on the selection set, and the recipe.
+
+    Args:
+        pool: trains the fold teachers that are missing.
+        calibration: finds the recipe.
+        procedure: of the reference models, in whose folder mock requests and their students lie.
+        write_answers: measures teacher and fold teachers on the selection set and writes that down.
+        teacher: file of the teacher.
+        folder: of the fold teachers; the recipe is written there.
+        batch: images per step of the teacher's training.
+        minutes: wall time at most for trials that are still to be made; 0 sets no limit.
+        recalibrate: whether a recipe that is there is found anew.
+        workers, backend: see `run_jobs`.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: FoldPool,
+        calibration: Calibration,
+        procedure: Pairs,
+        write_answers: Callable[[], None],
+        teacher: Path,
+        folder: str | Path,
+        batch: int,
+        minutes: float = 0.0,
+        recalibrate: bool = False,
+        workers: int = 1,
+        backend: str = "local",
+    ) -> None:
+        self.pool, self.calibration, self.procedure = pool, calibration, procedure
+        self.write_answers = write_answers
+        self.teacher, self.folder, self.batch = teacher, Path(folder), int(batch)
+        self.minutes, self.recalibrate = float(minutes), bool(recalibrate)
+        self.workers, self.backend = int(workers), backend
+
+    def run(self) -> None:
+        """Make what is missing.
+
+        Raises:
+            InputError: there is no teacher; its settings cannot be prepared for.
+            Refused: another command prepares in the same folder.
+        """
+        if not self.teacher.is_file():
+            raise InputError(f"{self.teacher}: no such checkpoint; run train first")
+        if not self.pool.folds:
+            raise InputError("folds: 0: fold teachers are needed; give --folds K, the K of the training")
+        self.procedure.make_folder()
+        lock_folder(self.procedure.folder, setting="reference_dir")
+        try:
+            self._run()
+        finally:
+            unlock_folder(self.procedure.folder)
+
+    def _run(self) -> None:
+        tried = candidates(batch=self.batch)
+        members = self._members()
+        present = {place for place, path in members.items() if path.is_file()}
+        known = RecipeFile.read(self.folder)
+        done = known is not None and known.teacher == file_digest(self.teacher) and not self.recalibrate
+        print(
+            f"prepare: {len(members) - len(present)} of {len(members)} fold teachers to be trained;"
+            + (
+                f" the recipe is there ({self.folder / FILE_NAME})"
+                if done
+                else f" {len(tried)} recipes to be tried on up to {self.calibration.requests} mock requests"
+                + (f", within {self.minutes:g} minutes" if self.minutes else "")
+            ),
+            flush=True,
+        )
+        self.pool.run(present=present)
+        self.write_answers()
+        if not done:
+            self._calibrate()
+
+    def _members(self) -> dict[tuple[int, int], Path]:
+        """Fold and member -> its file; one that is there may have been brought along, and is taken as it is."""
+        return {
+            (fold, member): model_path(model_dir=str(self.folder), model_name="", fold=fold, member=member)
+            for fold in range(self.pool.folds)
+            for member in range(self.pool.members)
+        }
+
+    def _calibrate(self) -> None:
+        start = time.monotonic()
+        mocks = self.calibration.mocks()
+        self._train_measures(mocks)
+        until = start + self.minutes * 60 if self.minutes else float("inf")
+        trials = self.calibration.run(candidates(batch=self.batch), mocks, until=until)
+        if not trials:
+            raise InputError(
+                f"prepare_minutes: {self.minutes:g} were over before a recipe was tried; what was trained is kept: run"
+                " prepare again"
+            )
+        on = self.calibration.patients(mocks)
+        found = recipe_file(trials, teacher=file_digest(self.teacher), calibrated_on=on)
+        print(f"prepare: {found.preference[0]} is preferred; written to {found.write(self.folder)}", flush=True)
+        for name in found.preference:
+            print(f"prepare: {name}: {found.reasons[name]}", flush=True)
+
+    def _train_measures(self, mocks: Sequence[Mock]) -> None:
+        jobs = [mock.measure for mock in mocks]
+        missing = sum(not job.done() for job in jobs)
+        seconds = [found for job in jobs if (found := job.seconds()) is not None]
+        cost = f", about {missing * sum(seconds) / len(seconds) / 60:.1f} minutes" if seconds and missing else ""
+        print(f"prepare: {missing} of {len(jobs)} measuring models to be trained{cost}", flush=True)
+        run_jobs(jobs, workers=self.workers, backend=self.backend)
+
+
+def recipe_file(trials: Sequence[Trial], *, teacher: str, calibrated_on: Sequence[str] = ()) -> RecipeFile:
+    """The best trial of each method, the best method first."""
+    best: dict[str, Trial] = {}
+    for trial in trials:
+        best.setdefault(trial.candidate.method, trial)
+    counts = {name: len(trial.measured) for name, trial in best.items()}
+    return RecipeFile(
+        teacher=teacher,
+        preference=list(best),
+        reasons={name: f"on {counts[name]} mock requests: {trial.told()}" for name, trial in best.items()},
+        settings={name: trial.candidate.settings for name, trial in best.items()},
+        calibrated_on=calibrated_on,
+        trials=[trial.as_dict() for trial in trials],
+    )

@@ -1,0 +1,80 @@
+"""Models of the pool, as jobs, and what they say of the selection set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.workspace.method_parts import MethodParts
+
+if TYPE_CHECKING:
+    from scripts.pool.candidates import Candidate
+    from scripts.references.pairs import Pairs
+
+
+class PoolParts(MethodParts):
+    """What preparation and references make."""
+
+    @cached_property
+    def reference_models(self) -> Pairs:
+        """The models of the pool of this request, as jobs."""
+        from scripts.record.phase import made_by
+
+        return self.pairs(made_by(self.folder))
+
+    def pairs(self, making: Mapping[str, Mapping[str, Any]]) -> Pairs:
+        """Models of the reference pool, as jobs.
+
+        Args:
+            making: phase that makes a student -> settings that the config leaves open.
+        """
+        from scripts.references.pairs import Pairs
+
+        return Pairs(
+            config_dir=Path(self.settings.bundle_root) / "configs",
+            folder=self.settings.reference_dir,
+            settings=self.settings,
+            contents=self.contents,
+            fold_dir=self.fold_dir,
+            teacher=self.teacher_path,
+            split_dir=self.split_path.parent,
+            first_seed=self.settings.reference_seed,
+            making=making,
+        )
+
+    def candidate_pairs(self, candidate: Candidate | None) -> Pairs:
+        """The jobs that answer a mock request by a candidate's recipe; without one, those of no student."""
+        from scripts.methods.registry import build_method
+
+        if candidate is None:
+            return self.pairs({})
+        about = {
+            "goal": "unlearn",
+            "schedule": "joint",
+            "reference": "fold",
+            "exact": False,
+            "task": self.settings.task,
+        }
+        phases = build_method(candidate.method, about, calibrated=candidate.settings).phases
+        own = {"method": candidate.method, **candidate.settings}
+        return self.pairs({phase: own if phase == "forget" else {} for phase in phases})
+
+    def write_answers(self) -> None:
+        """Measure teacher and fold teachers on the selection set, where that is not known."""
+        from scripts.engines.predict import predict
+        from scripts.engines.reference import FoldMean, member_paths
+
+        wanted = [
+            (self.teacher_path,),
+            *(tuple(member_paths(self.fold_dir, fold)) for fold in range(self.settings.folds)),
+        ]
+        scores = {}
+        for models in wanted:
+            if self.answers.score(models) is None:
+                mean = FoldMean([self.model(path) for path in models], task=self.task)
+                rows = predict(mean, self.loaders.evaluation("selection"), task=self.task, arithmetic=self.arithmetic)
+                scores[models] = rows.mean("score")
+        if scores:
+            self.answers.add(scores)
