@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.cohort.cohort import NO_FOLD, Cohort
 from scripts.engines.models import model_path
+from scripts.errors import InputError
 from scripts.methods.method import Method
 from scripts.methods.recipe_file import RecipeFile
 from scripts.methods.registry import DEFAULT, build_method, method_class
@@ -50,8 +51,13 @@ def choose(settings: Mapping[str, Any], *, cohort: Cohort, recipes: RecipeFile |
         if problem := _problem(preferred, settings, cohort, pool):
             refused.append(f"{preferred} is not possible: {problem}")
             continue
-        reason = "; ".join([known.reasons[preferred], *refused])
-        return Choice(_built(preferred, settings, known), reason)
+        try:
+            method = _built(preferred, settings, known)
+        except InputError as error:
+            # A setting that was given does not go with this method; another one may take it.
+            refused.append(f"{preferred} is not possible: {error}")
+            continue
+        return Choice(method, "; ".join([known.reasons[preferred], *refused]))
     return Choice(_built(DEFAULT, settings, known), "; ".join(refused))
 
 

@@ -85,7 +85,7 @@ class RecipeFile:
         on = found.get("calibrated_on", [])
         if not isinstance(on, list) or not all(is_digest(one) for one in on):
             raise InputError(f"{path}: is damaged, 'calibrated_on' is no list of digests; {REMEDY}")
-        return cls(str(teacher), [str(name) for name in preference], reasons, checked, on, trials)
+        return cls(str(teacher), [str(name) for name in preference], reasons, checked, tuple(on), trials)
 
     @classmethod
     def of_teacher(cls, folder: Path, *, teacher: Path) -> RecipeFile | None:

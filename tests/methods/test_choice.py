@@ -45,6 +45,12 @@ def test_auto_goes_on_to_the_next_where_the_request_does_not_allow_the_first(ben
     assert "a patient is in no fold" in outside.reason and outside.method.name == "erase_to_retain"
 
 
+def test_auto_goes_on_to_a_method_that_takes_what_was_given(bench) -> None:
+    found = chosen(bench, recipes(settings={**SETTINGS, "erase_to_retain": {}}), lora_rank=2)
+    assert found.method.name == "erase_to_retain" and found.method.recipe.rank == 2
+    assert "fold_start is not possible: lora_rank: 2 has no effect with trainable: all" in found.reason
+
+
 def test_auto_without_preparation_says_so(bench) -> None:
     found = chosen(bench, None)
     assert (found.method.name, found.reason) == ("erase_to_retain", "nothing was prepared for this teacher")

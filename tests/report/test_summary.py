@@ -48,7 +48,10 @@ def test_figures_of_both_models_side_by_side(folder: RunFolder) -> None:
 
 def test_forgetting_and_cost(folder: RunFolder) -> None:
     text = "\n".join(lines(folder))
-    assert "erase_to_retain in 4 rounds, progress 0.980 of the way from the teacher to the goal, adapter scale 0.900" in text
+    assert (
+        "erase_to_retain in 4 rounds, progress 0.980 of the way from the teacher to the goal, adapter scale 0.900"
+        in text
+    )
     assert "forget minus validation, nats: student 0.125, teacher 1.250" in text
     assert "FF          0.875" in text and "forget 12.3 s (80 steps)" in text and "evaluate" not in text
 
