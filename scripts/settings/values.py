@@ -13,6 +13,8 @@ from scripts.errors import InputError
 from scripts.settings.setting import Kind, Setting
 
 WHOLE = re.compile(r"[+-]?\d+")
+MOST_WHOLE = 10**18  # below what 64 bits hold, with room for what is added to a seed
+LONGEST_TEXT = 100  # characters of a whole number: reading a text takes time that grows with its square
 FLAGS = {"true": True, "false": False}
 NULLS = ("null", "none", "~")
 
@@ -90,8 +92,9 @@ def _flag(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return int(value) if WHOLE.fullmatch(value.strip()) and len(value) < 20 else _REFUSED
-    return value if isinstance(value, int) and not isinstance(value, bool) else _REFUSED
+        value = int(value) if WHOLE.fullmatch(value.strip()) and len(value) < LONGEST_TEXT else None
+    sound = isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST_WHOLE
+    return value if sound else _REFUSED
 
 
 def _number(value: Any) -> Any:
@@ -144,6 +147,7 @@ def _within(setting: Setting, value: Any) -> bool:
     return all(
         (setting.least is None or number >= setting.least)
         and (setting.most is None or number <= setting.most)
+        and (setting.limit is None or number <= setting.limit)
         and (setting.above is None or number > setting.above)
         and (setting.below is None or number < setting.below)
         for number in numbers

@@ -12,7 +12,7 @@ SETTINGS = (
     Setting(name="forget_views", kind=Kind.TEXT, default="all", moves=False,
             words=("all", "none", "flip_h", "flip_v", "jitter", "jpeg"),
             comment="Views in which the forget images are measured once more."),
-    Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, moves=False,
+    Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, limit=1_000, moves=False,
             comment="Pictures drawn of the forget set and of each held-out set."),
     Setting(name="relevant_gap", kind=Kind.NUMBER, default=0.1, above=0, unit="nats", moves=False,
             comment="A gap of original and retrained below this is no measurable influence."),
