@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import processes
-from scripts.errors import require_positive
+from scripts.errors import InputError, require_positive
 from scripts.settings.given import Settings
 from scripts.settings.running import handing
 from scripts.settings.workflows import WORKFLOWS
@@ -57,6 +57,8 @@ class Chain:
 
     def _run(self, step: str) -> None:
         path, own = str(self.config_dir / f"{step}.yaml"), overrides(self.settings, step)
+        if not Path(path).is_file():
+            raise InputError(f"chain::config_dir: {self.config_dir} holds no {step}.yaml")
         if "distributed" in WORKFLOWS[step].names:
             run_workflow([path], overrides=own)
         else:
@@ -104,7 +106,7 @@ class FoldPool:
         """Train what is missing; a finished fold is left as it is."""
         if not self.folds:
             return
-        given = {**overrides(self.settings, "train"), **self.settings.changed_parts(self.workflow)}
+        given = {**overrides(self.settings, "train"), **self.settings.parts}
         with sharing():
             for fold in range(self.folds):
                 for member in range(self.members):

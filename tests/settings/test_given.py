@@ -12,7 +12,8 @@ from monai.bundle import ConfigWorkflow
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
 from scripts.settings.config_file import read_config
-from scripts.settings.given import Settings, check_together
+from scripts.settings.given import Settings
+from scripts.settings.together import check_together
 from tests.commands.common import front_end, one_line, words
 
 CONFIG = """
