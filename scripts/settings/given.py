@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError, chain
@@ -94,6 +95,10 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name in run.config:
             run.put(name, value)
     check_together(values)
+    if not Path(values["bundle_root"]).is_dir():
+        raise InputError(
+            f"bundle_root: '{values['bundle_root']}' is no folder; give the one that holds configs/ and scripts/"
+        )
     mine = {name: values[name] for name in own.names}
     given = {
         name: value
@@ -155,7 +160,10 @@ def resolved(run: Running, name: str) -> Any:
         InputError: it cannot be made; the entry and the reason are named.
     """
     try:
-        return run.resolved(name)
+        found = run.resolved(name)
     except Exception as error:  # whatever the entry's own code raises
         first = list(chain(error))[-1]
         raise InputError(f"{name}: cannot be made ({type(first).__name__}: {first})") from error
+    if name == "network_def" and not hasattr(found, "state_dict"):
+        raise InputError(f"network_def: '{found}' is no network; allowed is a torch module")
+    return found

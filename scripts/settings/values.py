@@ -12,7 +12,8 @@ from typing import Any
 from scripts.errors import InputError
 from scripts.settings.setting import Kind, Setting
 
-WHOLE = re.compile(r"[+-]?\d+")
+WHOLE = re.compile(r"[+-]?[0-9]+")
+CONTROL = frozenset(map(chr, [*range(32), *range(127, 160)]))  # line breaks and what a terminal would obey
 MOST_WHOLE = 10**18  # below what 64 bits hold, with room for what is added to a seed
 LONGEST_TEXT = 100  # characters of a whole number: reading a text takes time that grows with its square
 FLAGS = {"true": True, "false": False}
@@ -79,7 +80,7 @@ def _listed(text: str) -> Any:
 
 
 def _text(value: Any) -> Any:
-    if not isinstance(value, str) or "\0" in value or value != value.strip():
+    if not isinstance(value, str) or value != value.strip() or any(sign in CONTROL for sign in value):
         return _REFUSED
     return value
 
@@ -170,4 +171,6 @@ def _hint(setting: Setting, value: Any) -> str:
         return f"; in a config, put it into quotes: {setting.name}: '{value}'"
     if setting.kind is Kind.TEXT and isinstance(value, str) and value != value.strip():
         return ", without blanks at its ends"
+    if setting.kind is Kind.TEXT and isinstance(value, str) and any(sign in CONTROL for sign in value):
+        return " in one line, without control characters"
     return ""

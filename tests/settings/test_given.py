@@ -68,7 +68,16 @@ def test_the_python_api_and_an_overlay_arrive_alike(config: Path) -> None:
 
 
 def test_an_expression_is_evaluated(config: Path) -> None:
-    assert read(str(config), bundle_root="here").model_dir == "here/models"
+    assert read(str(config), bundle_root=str(config.parent)).model_dir == f"{config.parent}/models"
+
+
+def test_a_root_that_is_no_folder_is_refused(config: Path) -> None:
+    assert refusal(str(config), bundle_root="nowhere").startswith("bundle_root: 'nowhere' is no folder")
+
+
+@pytest.mark.parametrize("network", ["$None", "$3", "$dict()"])
+def test_an_expression_that_gives_no_network_is_refused(config: Path, network: str) -> None:
+    assert refusal(str(config), network_def=network).startswith("network_def: '")
 
 
 def test_a_workflow_that_another_one_starts_has_its_very_texts(config: Path) -> None:

@@ -168,3 +168,17 @@ def test_a_whole_number_that_64_bits_do_not_hold(typed: bool) -> None:
 def test_a_limit_is_told_in_an_error_and_not_in_a_config() -> None:
     setting = SETTINGS["lora_rank"]
     assert "1024" in setting.allowed and "1024" not in setting.note
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\tb", "\x1b[31mred", "a\0b", "a\x85b"])
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_text_is_one_line_without_control_characters(text: str, typed: bool) -> None:
+    """A folder's name or a reason stands in logs, in the certificate and on terminals."""
+    for name in ("output_dir", "override_reason"):
+        with pytest.raises(InputError, match=f"^{name}: .* in one line, without control characters"):
+            read_value(SETTINGS[name], text, typed=typed)
+
+
+def test_digits_of_another_script_are_no_number() -> None:
+    with pytest.raises(InputError, match="^seed: "):
+        read_value(SETTINGS["seed"], "\uff11", typed=False)
