@@ -347,7 +347,7 @@ def test_the_certificate_covers_contents_and_all_settings(tmp_path: Path, passin
 
     keys = prepare(tmp_path / "first", passing, judge=False).root / "keys"
     plain = certified("plain", lambda record: None)
-    label = certified("label", lambda record: record["data"]["forget"]["secret-a"].update({"secret-a-image": "new"}))
+    label = certified("label", lambda record: record["data"]["forget"]["secret-a"].update({"secret-image-1": "new"}))
     setting = certified("setting", lambda record: record["procedure"].update(steps_per_round=48))
     assert plain["data_hash"] != label["data_hash"] and plain["data_hash"] == setting["data_hash"]
     assert plain["config_hash"] == label["config_hash"] != setting["config_hash"]
@@ -424,3 +424,17 @@ def test_a_list_that_another_command_holds_is_waited_for_before_anything_is_dest
         fcntl.flock(held, fcntl.LOCK_EX)
         refused(site, "tombstones.jsonl is held by another command")
     site.commit().run()
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [("patients", ["secret-a", "someone-else"]), ("images", ["secret-image-2"]), ("patients", None)],
+)
+def test_a_resolution_that_names_others_than_the_run_forgot(site, part: str, named: Any) -> None:
+    """Their ids would be in certificate and tombstones, and those who were forgotten could be trained on again."""
+    path = site.run.folder.resolution
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, part: {"forget": named}}))
+    with pytest.raises(InputError, match="names other patients or images|does not say what was forgotten"):
+        site.commit().run()
+    assert site.run.folder.adapter.exists() and not (site.root / "tombstones.jsonl").exists()
