@@ -85,6 +85,7 @@ class Planning:
         require_sound_report(self.folder)
         refuse_ids(self.reason, request["ids"])
         models = {"before": _digest(self.teacher), "after": _digest(self.folder.student)}
+        self._require_own(identities["forget"], goal=state["goal"], teacher=models["before"])
         outcome, verdict_hash = self._outcome(state, models=models, reason=self.reason)
         return {
             "verdict": outcome,
@@ -170,6 +171,18 @@ class Planning:
         if self.folder.read_state().get("student") != file_digest(self.folder.student):
             raise Refused(f"{self.folder.student}: is not the student that the run wrote; {AGAIN}")
         return found
+
+    def _require_own(self, identity: Identity, *, goal: str, teacher: str) -> None:
+        """Raise Refused where teacher or goal, which the certificate names, are not those of forgetting."""
+        if teacher != identity.model.get("teacher", teacher):
+            raise Refused(
+                f"{self.teacher}: is not the model that the run started from; give model_dir and model_name of that one"
+            )
+        if goal != identity.procedure.get("goal", goal):
+            raise Refused(
+                f"{self.folder.state_file}: goal '{goal}' is not that of forgetting, '{identity.procedure['goal']}';"
+                f" {AGAIN}"
+            )
 
     def _request_digest(self, request: Mapping[str, Any]) -> str:
         return self.keys.hide("request", canonical(request).decode())

@@ -438,3 +438,28 @@ def test_a_resolution_that_names_others_than_the_run_forgot(site, part: str, nam
     with pytest.raises(InputError, match="names other patients or images|does not say what was forgotten"):
         site.commit().run()
     assert site.run.folder.adapter.exists() and not (site.root / "tombstones.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": {"teacher": "0" * 64}}, "is not the model that the run started from"),
+        (
+            {"procedure": {"steps_per_round": 180, "seed": 0, "goal": "suppress"}},
+            "is not that of forgetting, 'suppress'",
+        ),
+    ],
+)
+def test_what_the_certificate_names_is_that_of_forgetting(tmp_path: Path, passing, change, words: str) -> None:
+    site = prepare(tmp_path, passing, judge=False)
+    path = site.run.folder.identity
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({"forget": {**record["forget"], **change}}))
+    with pytest.raises(Refused, match=words):
+        site.commit(override_reason="a test").run()
+    assert site.run.folder.adapter.exists()
+
+
+def test_a_reason_fits_on_a_certificate(site) -> None:
+    with pytest.raises(InputError, match="override_reason: has 100000 characters; allowed are 1000"):
+        site.commit(override_reason="x" * 100_000)
