@@ -14,7 +14,7 @@ from scripts import processes
 from scripts.cohort import Cohort
 from scripts.cohort.build import check_split, record_split
 from scripts.cohort.membership import record_path
-from scripts.cohort.provenance import ModelRecord, trained_on
+from scripts.cohort.model_record import ModelRecord, trained_on
 from scripts.cohort.split_file import FILE_NAME
 from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError

@@ -12,10 +12,10 @@ from scripts.files import read_json, reading
 from scripts.identity import Identity, file_digest
 from scripts.record.bound import bound_verdict
 from scripts.record.certificate import release_problems
+from scripts.record.forgotten import tombstone_units
 from scripts.record.keys import HospitalKeys, canonical, signed_by
 from scripts.record.phase import read_identities
 from scripts.record.run_folder import AGAIN, RunFolder
-from scripts.record.tombstones import tombstone_units
 from scripts.release.destruction import Destruction
 from scripts.release.gate import (
     ALLOWED,
