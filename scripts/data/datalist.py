@@ -17,7 +17,7 @@ from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume
 from scripts.data.notices import counted, notice
 from scripts.data.pictures import check_channels
 from scripts.data.pictures import picture_channels as count_channels
-from scripts.data.source import DataSource, Record, checked_records, data_folder
+from scripts.data.source import DataSource, Record, checked_records, data_folder, say_contradictions
 from scripts.data.volumes import is_volume, volume_header
 from scripts.errors import InputError
 
@@ -71,6 +71,7 @@ class Datalist(DataSource):
         for entry in entries:
             del entry["where"]
         self._records = checked_records(entries, where=self.path)
+        say_contradictions(self._records, where=self.path)
         self._ages()
         self.task = self._task(task)
         self.classes = self._classes(classes)

@@ -12,7 +12,7 @@ from scripts.data.ids import shown
 from scripts.data.image_folder import is_hidden
 from scripts.data.isic_files import by_plain_id, plain_id
 from scripts.data.notices import counted, notice
-from scripts.data.source import Record, check_ids
+from scripts.data.source import Record, check_ids, say_contradictions
 from scripts.errors import InputError
 
 IMAGE_COLUMNS = ("image_id", "isic_id", "image_name", "image")
@@ -197,4 +197,5 @@ def group(records: list[Record], metadata: dict[str, dict[str, str]]) -> str:
             unit = "lesion"
         record.setdefault("patient_id", owner.get(lesion, lesion) or record["image_id"])
     check_ids(records, where="metadata")
+    say_contradictions(records, where="metadata")
     return unit

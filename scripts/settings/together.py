@@ -24,6 +24,8 @@ def check_together(values: Mapping[str, Any]) -> None:
         raise InputError(f"min_rounds: {value('min_rounds')} is more than max_rounds, {value('max_rounds')}")
     if value("folds") == 1:
         raise InputError("folds: 1 is not allowed; allowed: 0 for none, or from 2")
+    if value("member") and value("fold") == -1:
+        raise InputError(f"member: {value('member')} is the number of a fold teacher, and fold: -1 leaves out no fold")
     if 0 < (value("reference_pairs") or 0) < 4:
         raise InputError(f"reference_pairs: {value('reference_pairs')} is not allowed; allowed: 0, or from 4")
     slack, bound = value("suppress_slack"), value("suppress_bound")

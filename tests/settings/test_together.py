@@ -15,6 +15,7 @@ from scripts.settings.together import check_together
     [
         ({"min_rounds": 5, "max_rounds": 1}, "min_rounds: 5 is more than max_rounds, 1"),
         ({"folds": 1}, "folds: 1 is not allowed"),
+        ({"member": 1, "fold": -1}, "member: 1 is the number of a fold teacher, and fold: -1 leaves out no fold"),
         ({"reference_pairs": 2}, "reference_pairs: 2 is not allowed"),
         ({"suppress_slack": 0.5, "suppress_bound": 0.4}, "suppress_slack: 0.5 is not below suppress_bound, 0.4"),
         ({"validation_share": 0.5, "test_share": 0.5}, "validation_share, test_share: together they leave no training"),
