@@ -82,7 +82,7 @@ def read_settings(run: Running, workflow: str) -> Settings:
     line = read_command_line(sys.argv) if run.by_command_line else CommandLine()
     own_file = own_content(workflow, line)
     check_parts(run, workflow, line, own_file)
-    check_all_keys(run, workflow, line)
+    check_all_keys(run, workflow, line, own_file)
     own, values = WORKFLOWS[workflow], {}
     for name, setting in SETTINGS.items():
         if name in line.options:

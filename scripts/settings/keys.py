@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from scripts.errors import InputError
 from scripts.settings.command_line import CommandLine
@@ -15,11 +16,14 @@ from scripts.settings.schema import SETTINGS, nearest_name
 from scripts.settings.workflows import WORKFLOWS, accepted
 
 
-def check_all_keys(run: Running, workflow: str, line: CommandLine) -> None:
+def check_all_keys(run: Running, workflow: str, line: CommandLine, own: Mapping[str, Any]) -> None:
     """Refuse what no workflow knows: MONAI takes it without a word.
 
     An overlay serves every workflow on its data set, so it may hold settings that this one does not ask for; an option
     of the command line is for this one.
+
+    Args:
+        own: content of the workflow's file.
 
     Raises:
         InputError: names the key, and the nearest known one where one is alike.
@@ -27,7 +31,7 @@ def check_all_keys(run: Running, workflow: str, line: CommandLine) -> None:
     ids = set(known_ids(run.config)) - set(SETTINGS)
     if line.config_files:
         files = [Path(path) for path in line.config_files if Path(path).is_file()]
-        ids = known_ids(read_config(files[0])) if files else ids
+        ids = known_ids(own) if own else ids
         for overlay in files[1:]:
             keys = [key for key in read_config(overlay) if key not in SETTINGS and key.replace("#", "::") not in ids]
             # The other workflow files are read only where one of them may know a key.
