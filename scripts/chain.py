@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import processes
-from scripts.errors import require_positive
+from scripts.errors import InputError, require_positive
 from scripts.record.phase import FIRST, MAKING
 from scripts.settings.given import Settings
 from scripts.settings.running import handing
@@ -63,6 +63,8 @@ class Chain:
 
     def _run(self, step: str) -> Any:
         path, own = str(self.config_dir / f"{step}.yaml"), overrides(self.settings, step)
+        if not Path(path).is_file():
+            raise InputError(f"chain::config_dir: {self.config_dir} holds no {step}.yaml")
         if "distributed" in WORKFLOWS[step].names:
             return run_workflow([path], overrides=own)
         processes.once(lambda: _run_alone(path, own))
@@ -116,7 +118,7 @@ class FoldPool:
             return
         given = overrides(self.settings, "train")
         if self.settings.workflow == "train":
-            given |= self.settings.changed_parts(self.workflow)
+            given |= self.settings.parts
         with sharing():
             for fold in range(self.folds):
                 for member in range(self.members):

@@ -94,7 +94,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     import torch
 
     from scripts.cohort import resolve
-    from scripts.cohort.provenance import write_provenance
+    from scripts.cohort.model_record import ModelRecord
     from scripts.data.phantom import Phantom
     from scripts.data.transforms import preprocessing
     from scripts.engines.arithmetic import Arithmetic
@@ -121,11 +121,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     teacher = _train(_tiny_network(0), cohort.training(), transform, epochs=30)
     torch.save(teacher.state_dict(), model_dir / "model.pt")
     everything = resolve(source, folds=FOLDS)
-    write_provenance(model_dir / "model.pt", everything)
+    ModelRecord.of(everything).write(model_dir / "model.pt")
     for fold in range(FOLDS):
         own = _train(_tiny_network(10 + fold), cohort.training(fold), transform, epochs=20)
         torch.save(own.state_dict(), model_dir / f"model_fold{fold}.pt")
-        write_provenance(model_dir / f"model_fold{fold}.pt", everything, fold=fold)
+        ModelRecord.of(everything, fold=fold).write(model_dir / f"model_fold{fold}.pt")
     return Bench(
         source=source,
         cohort=cohort,

@@ -9,7 +9,7 @@ import pytest
 
 from scripts import processes
 from scripts.chain import Chain, FoldPool, overrides, run_workflow
-from scripts.errors import user_error
+from scripts.errors import InputError, user_error
 from scripts.settings.given import Settings
 
 # Each step appends what it saw to a file.
@@ -97,10 +97,14 @@ def test_a_part_that_was_changed_is_changed_in_every_fold(tmp_path: Path) -> Non
         "initialize: []\nfold: -1\nmember: 0\nseed: 0\nhead: {lr: 0.5}\n"
         f"out: {out}\nsingle: \"$open(@out, 'a').write(str(@head::lr))\"\n"
     )
-    config = {"head": {"lr": 0.25}, "out": str(out)}
-    settings = Settings("train", {}, config=config)
+    settings = Settings("train", {}, parts={"head": {"lr": 0.25}})
     FoldPool(workflow=tmp_path / "train.yaml", folds=2, settings=settings).run()
     assert out.read_text() == "0.250.25"
+
+
+def test_a_folder_without_the_workflow_of_a_step_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="^chain::config_dir: .* holds no forget.yaml"):
+        Chain(config_dir=tmp_path, settings=given("unlearn"), steps=["forget"]).run()
 
 
 def test_no_folds_is_no_run(tmp_path: Path) -> None:

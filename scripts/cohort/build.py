@@ -6,16 +6,11 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from scripts.cohort.cohort import Cohort, Record, units
+from scripts.cohort.membership import Teacher
+from scripts.cohort.model_record import ModelRecord, trained_on
 from scripts.cohort.near_duplicates import with_near_duplicates
-from scripts.cohort.provenance import (
-    ModelRecord,
-    check_provenance,
-    check_reference_class,
-    check_whole,
-    recorded_membership,
-    trained_on,
-)
-from scripts.cohort.resolve import Teacher, resolve
+from scripts.cohort.provenance import check_provenance, check_reference_class, check_whole, recorded_membership
+from scripts.cohort.resolve import resolve
 from scripts.cohort.split_file import RecordedSplit
 from scripts.data.source import DataSource
 from scripts.errors import InputError

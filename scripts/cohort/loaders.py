@@ -98,12 +98,6 @@ class CohortLoaders:
         """One prepared image of the set, as a batch of one."""
         return self.dataset(name)[0]["image"][None]
 
-    def restriction(self) -> dict[str, Any] | None:
-        """How many images are drawn from and how they are chosen; None where it is all."""
-        if self.retain_images is None:
-            return None
-        return {"retain_images": self.retain_images, "retain_choice": self.retain_choice}
-
     def drawn(self, name: str) -> tuple[Record, ...]:
         """The records of the set `name` that a request draws from."""
         if name not in DRAWN:

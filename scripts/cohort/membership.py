@@ -108,3 +108,20 @@ def read_json_object(path: str | Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise InputError(f"{path}: is not a readable record: it must hold one JSON object")
     return content
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The model that a cohort is resolved for, as far as its record says who was in it.
+
+    Attributes:
+        path: of the weights, for messages.
+        membership: who was in it; None where it has no record, and the split is trusted.
+    """
+
+    path: Path
+    membership: Membership | None = None
+
+    def saw(self, record: Mapping[str, Any]) -> bool | None:
+        """Whether the model was trained on the record's image; None where that is not on record."""
+        return None if self.membership is None else self.membership.saw_image(record["image_id"])

@@ -5,53 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from scripts.cohort.chosen import Chosen, choose, file_of, listed
 from scripts.cohort.cohort import SETS, Cohort, Record, image_ids, units
-from scripts.cohort.membership import Membership
-from scripts.cohort.split import Split, check_share, ranked, share_of
+from scripts.cohort.membership import Teacher
+from scripts.cohort.split import Split
 from scripts.cohort.split_file import RecordedSplit
-from scripts.data.source import LEVEL_KEYS, DataSource, nearest_known
-from scripts.errors import InputError, Refused
+from scripts.data.source import DataSource
+from scripts.errors import InputError
 from scripts.request import Request
 
 REPORTED = ("guard", "selection", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What is to be forgotten.
-
-    Attributes:
-        patients: whose training images are forgotten; None where a class is.
-        matched: image ids that the request names itself.
-        classes: the classes to forget.
-    """
-
-    patients: frozenset[str]
-    matched: frozenset[str]
-    classes: frozenset[str] = frozenset()
-
-    def holds(self, record: Mapping[str, Any]) -> bool:
-        return record["patient_id"] in self.patients or record.get("diagnosis") in self.classes
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """The model that a cohort is resolved for, as far as its record says who was in it.
-
-    Attributes:
-        path: of the weights, for messages.
-        membership: who was in it; None where it has no record, and the split is trusted.
-    """
-
-    path: Path
-    membership: Membership | None = None
-
-    def saw(self, record: Mapping[str, Any]) -> bool | None:
-        """Whether the model was trained on the record's image; None where that is not on record."""
-        return None if self.membership is None else self.membership.saw_image(record["image_id"])
 
 
 @dataclass
@@ -110,7 +75,7 @@ def resolve(
         recorded = recorded.extended(records).with_folds(folds, units(records))
     split = recorded.place(records)
     gone = frozenset(gone)
-    chosen = _chosen(request, records, split, teacher, forget_ratio=forget_ratio, seed=seed, gone=gone)
+    chosen = choose(request, records, split, teacher, forget_ratio=forget_ratio, seed=seed, gone=gone)
     placed = _place(records, split, chosen, teacher, gone)
     if request is not None:
         _check_forget(request, records, placed, teacher)
@@ -136,61 +101,6 @@ def resolve(
     settings = {**made_by, "forget_ratio": 0.0 if request is not None else float(forget_ratio), "folds": recorded.folds}
     cohort.resolution.update(_resolution(cohort, source, request, chosen, placed, settings))
     return cohort
-
-
-def _chosen(
-    request: Request | None,
-    records: list[Record],
-    split: Split,
-    teacher: Teacher | None,
-    *,
-    forget_ratio: float,
-    seed: int,
-    gone: frozenset[str],
-) -> Chosen:
-    if request is not None:
-        return _requested(request, records, gone)
-    there = [record for record in records if record["image_id"] not in gone]
-    return _drawn(split, teacher, forget_ratio=forget_ratio, seed=seed, records=there)
-
-
-def _requested(request: Request, records: list[Record], gone: frozenset[str]) -> Chosen:
-    key = LEVEL_KEYS[request.level]
-    by_id: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if key in record:
-            by_id[str(record[key])].append(record)
-    unknown = [value for value in request.ids if value not in by_id]
-    if unknown:
-        raise InputError(
-            f"{_file(request)}: {request.level} id {_listed(unknown)} matches nothing in the data set; "
-            f"nearest known: {nearest_known(unknown[0], by_id)}"
-        )
-    before = [value for value in request.ids if all(record["image_id"] in gone for record in by_id[value])]
-    if before:
-        raise Refused(
-            f"{_file(request)}: {request.level} {_listed(before)} was forgotten before and is on the list of"
-            " tombstones; take it out of the request"
-        )
-    found = [record for value in request.ids for record in by_id[value] if record["image_id"] not in gone]
-    if request.level == "class":
-        return Chosen(frozenset(), frozenset(image_ids(found)), frozenset(request.ids))
-    return Chosen(frozenset(units(found)), frozenset(image_ids(found)))
-
-
-def _drawn(split: Split, teacher: Teacher | None, *, forget_ratio: float, seed: int, records: list[Record]) -> Chosen:
-    check_share("forget_ratio", forget_ratio)
-    out = set(split.straddling)
-    trained = [
-        record
-        for record in records
-        if split.place[record["patient_id"]] == "training" and (teacher is None or teacher.saw(record) is not False)
-    ]
-    # a salt of its own: the draw must not follow the folds or the split
-    order = ranked(units(trained), seed=seed, salt="forget")
-    drawn = frozenset(order[: share_of(len(order), forget_ratio)])
-    named = (record for record in records if record["patient_id"] in drawn and record["image_id"] not in out)
-    return Chosen(drawn, frozenset(image_ids(named)))
 
 
 def _place(
@@ -223,7 +133,6 @@ def _place(
 def _check_forget(request: Request, records: list[Record], placed: Placed, teacher: Teacher | None) -> None:
     """Say truthfully why nothing is to be forgotten, or what of the request was not trained on."""
     membership = None if teacher is None else teacher.membership
-    membership = None if teacher is None else teacher.membership
     moved = {image for ids in placed.moved.values() for image in ids}
     forgotten = set(units(placed.sets["forget"]))
     untouched = [unit for unit in units(one for one in records if one["image_id"] in moved) if unit not in forgotten]
@@ -231,20 +140,20 @@ def _check_forget(request: Request, records: list[Record], placed: Placed, teach
     if lost:
         assert teacher is not None
         raise InputError(
-            f"{_file(request)}: {teacher.path} was trained on patient {_listed(lost)}, but on none of the images"
+            f"{file_of(request)}: {teacher.path} was trained on patient {listed(lost)}, but on none of the images"
             " that the data set now holds; give the data set, with the image ids, of the training"
         )
     if not forgotten:
-        raise InputError(f"{_file(request)}: nothing to forget: {_why_nothing(request, placed, teacher)}")
+        raise InputError(f"{file_of(request)}: nothing to forget: {_why_nothing(request, placed, teacher)}")
     if untouched and membership is not None:
-        print(f"{_file(request)}: the model was not trained on patient {_listed(untouched)}: nothing to forget there")
+        print(f"{file_of(request)}: the model was not trained on patient {listed(untouched)}: nothing to forget there")
     later = [one["image_id"] for one in records if one["image_id"] in moved and one["patient_id"] in forgotten]
     if later:
-        print(f"{_file(request)}: {len(later)} images of the requested patients were not trained on: {_listed(later)}")
+        print(f"{file_of(request)}: {len(later)} images of the requested patients were not trained on: {listed(later)}")
 
 
 def _why_nothing(request: Request, placed: Placed, teacher: Teacher | None) -> str:
-    asked, where = f"{request.level} {_listed(request.ids)}", _listed(placed.moved) or "no set"
+    asked, where = f"{request.level} {listed(request.ids)}", listed(placed.moved) or "no set"
     if teacher is None:
         return f"by its split, a model is not trained on {asked} (found in {where})"
     if teacher.membership is None:
@@ -263,7 +172,7 @@ def _check_retain(request: Request | None, placed: Placed, teacher: Teacher | No
             f"{teacher.path}: no retain data is left: the model was trained on none of the"
             f" {len(placed.not_in_model)} other training images of this data set; give the data set of its training"
         )
-    raise InputError(f"{_file(request)}: no retain data is left: all training images are to be forgotten")
+    raise InputError(f"{file_of(request)}: no retain data is left: all training images are to be forgotten")
 
 
 def _check_held_out(placed: Placed, teacher: Teacher) -> None:
@@ -274,7 +183,7 @@ def _check_held_out(placed: Placed, teacher: Teacher) -> None:
         seen = [unit for unit in units(placed.sets[name]) if teacher.membership.saw(unit)]
         if seen:
             raise InputError(
-                f"{teacher.path}: was trained on patient {_listed(seen)}, whom the split places in '{name}';"
+                f"{teacher.path}: was trained on patient {listed(seen)}, whom the split places in '{name}';"
                 " give the split.json of its training, which lies beside the weights"
             )
 
@@ -312,12 +221,3 @@ def _resolution(
         "patients": {name: list(units(cohort.named(name))) for name in SETS},
         "folds": dict(sorted(cohort.split.folds.items())),
     }
-
-
-def _listed(values: Iterable[str], *, count: int = 5) -> str:
-    values = sorted(values)
-    return ", ".join(f"'{value}'" for value in values[:count]) + (", ..." if len(values) > count else "")
-
-
-def _file(request: Request | None) -> str:
-    return "forget_ratio" if request is None else str(request.path or f"request '{request.request_id}'")

@@ -6,8 +6,6 @@ else where two hashes of his salted digest send him: the places of the others ha
 
 from __future__ import annotations
 
-import hashlib
-import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping
@@ -16,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.cohort.membership import is_digest, read_json_object, salted
+from scripts.cohort.placement import fits_nowhere, hashed_fold, hashed_place
 from scripts.cohort.split import (
-    OFFICIAL,
     PLACES,
     Split,
     check_folds,
     check_share,
-    official_level,
     official_places,
     ranked,
     split_units,
@@ -157,7 +154,7 @@ class RecordedSplit:
             return self
         training = [unit for unit in units if self.places.get(self.digest(unit)) == "training"]
         check_folds(folds, patients=len(training))
-        fold = {digest: _fold(digest, folds) for digest, place in self.places.items() if place == "training"}
+        fold = {digest: hashed_fold(digest, folds) for digest, place in self.places.items() if place == "training"}
         order = ranked(training, seed=self.settings["seed"])
         fold.update({self.digest(unit): rank % folds for rank, unit in enumerate(order)})
         return replace(self, folds=folds, fold=fold)
@@ -172,9 +169,9 @@ class RecordedSplit:
             name: float(self.settings[f"{name}_share"]) * (name not in prescribed)
             for name in ("test", "validation", "guard")
         }
-        places = {unit: _place(self.digest(unit), place, shares) for unit, place in new.items()}
+        places = {unit: hashed_place(self.digest(unit), place, shares) for unit, place in new.items()}
         folds = {
-            unit: _fold(self.digest(unit), self.folds)
+            unit: hashed_fold(self.digest(unit), self.folds)
             for unit, place in places.items()
             if self.folds and place == "training"
         }
@@ -190,7 +187,7 @@ class RecordedSplit:
         out = [
             record["image_id"]
             for record in records
-            if _fits_nowhere(record, place=place[record["patient_id"]], official=official[record["patient_id"]])
+            if fits_nowhere(record, place=place[record["patient_id"]], official=official[record["patient_id"]])
         ]
         return Split(place, folds, tuple(sorted(out)))
 
@@ -200,7 +197,7 @@ class RecordedSplit:
         places = {**self.places, **there.places}
         known = {**there.fold, **self.fold} if there.folds == folds else self.fold
         training = [digest for digest, place in places.items() if folds and place == "training"]
-        fold = {digest: known[digest] if digest in known else _fold(digest, folds) for digest in training}
+        fold = {digest: known[digest] if digest in known else hashed_fold(digest, folds) for digest in training}
         return replace(self, folds=folds, places=places, fold=fold)
 
     def without(self, units: Iterable[str]) -> RecordedSplit:
@@ -222,39 +219,6 @@ class RecordedSplit:
             places={**self.places, **{self.digest(unit): place for unit, place in places.items()}},
             fold={**self.fold, **{self.digest(unit): fold for unit, fold in folds.items()}},
         )
-
-
-def _uniform(digest: str, purpose: str) -> int:
-    """A number of 256 bits that follows from a salted digest, another one for each purpose."""
-    return int.from_bytes(hashlib.sha256(f"{purpose}:{digest}".encode()).digest(), "big")
-
-
-def _fold(digest: str, folds: int) -> int:
-    return _uniform(digest, "fold") % folds
-
-
-def _place(digest: str, official: str, shares: Mapping[str, float]) -> str:
-    """Place of a new patient: the official one, or by the thresholds of `shares` on a number in [0, 1)."""
-    drawn = math.ldexp(_uniform(digest, "place"), -256)
-    if official == "validation":
-        return "selection" if drawn < 0.5 else "validation"
-    if official != "train":
-        return official
-    for name, share in shares.items():
-        if drawn < share:
-            # Half of the validation patients select checkpoints.
-            return "selection" if name == "validation" and drawn < share / 2 else name
-        drawn -= share
-    return "training"
-
-
-def _fits_nowhere(record: Mapping[str, Any], *, place: str, official: str) -> bool:
-    """Whether an image must be left out because its official set is not the set that its patient is in."""
-    own = OFFICIAL.index(record.get("split", "train"))
-    if OFFICIAL.index(official) > official_level(place):
-        # The data set has come to hold out images of a patient who was placed before: they are not trained on.
-        return own > official_level(place)
-    return own != OFFICIAL.index(official)
 
 
 def _check_entry(digest: Any, entry: Any, *, folds: int, path: str | Path) -> None:

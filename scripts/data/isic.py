@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from scripts.data.image_folder import is_hidden
 from scripts.data.isic_files import SEGMENTATION, Part, by_plain_id, find_year, pictures, plain_id
 from scripts.data.isic_metadata import group, read_diagnoses, read_metadata
 from scripts.data.loading import LoadMask, LoadPicture
+from scripts.data.notices import counted, notice
 from scripts.data.pictures import check_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder
 from scripts.errors import InputError
@@ -48,8 +50,13 @@ class Isic(DataSource):
 
     def _part(self, part: Part, truth: Path) -> list[Record]:
         masks = {path.stem.lower(): path for path in truth.iterdir() if path.suffix.lower() == ".png"}
+        images = pictures(self.folder / part.images)
+        named = {f"{image_id}_segmentation".lower() for image_id in images}
+        lost = [path.name for stem, path in masks.items() if stem not in named and not is_hidden(path.name)]
+        if lost:
+            notice(f"{truth}: {len(lost)} masks have no image in {part.images}: {counted(sorted(lost))}")
         records = []
-        for image_id, path in pictures(self.folder / part.images).items():
+        for image_id, path in images.items():
             # `_Segmentation.png` in 2016, `_segmentation.png` later
             mask = masks.get(f"{image_id}_segmentation".lower())
             if mask is None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from scripts.data.image_folder import is_hidden
 from scripts.data.notices import counted, notice
-from scripts.data.pictures import PICTURES
 from scripts.data.source import nearest_known
 from scripts.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+READ = (*SUFFIXES, ".csv", ".txt")  # tables are read elsewhere, and licences come with the archives
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,9 @@ def find_year(folder: Path, layouts: dict[str, tuple[Part, ...]]) -> list[tuple[
     if not with_truth:
         parts = layouts[years[0]]
         raise InputError(f"{folder}: {parts[0].images} is there, but its truth {parts[0].truth} is missing")
+    for year in years:
+        if year not in with_truth:
+            notice(f"{folder}: {layouts[year][0].images} is there without its truth, and is passed over")
     if len(with_truth) > 1:
         found = ", ".join(layouts[year][0].truth for year in with_truth)
         raise InputError(f"{folder}: holds several data sets that share images ({found}); give each its own folder")
@@ -77,9 +80,9 @@ def pictures(folder: Path) -> dict[str, Path]:
     hidden = [path.name for path in files if is_hidden(path.name)]
     if hidden:
         notice(f"{folder}: {len(hidden)} hidden files or folders are passed over: {counted(hidden)}")
-    odd = [path.suffix.lower() for path in files if path.suffix.lower() in set(PICTURES) - set(SUFFIXES)]
+    odd = [_kind(path) for path in files if not is_hidden(path.name) and path.suffix.lower() not in READ]
     if odd:
-        notice(f"{folder}: {len(odd)} pictures are of no format of the data set and are passed over: {counted(odd)}")
+        notice(f"{folder}: {len(odd)} entries are no pictures of the data set and are passed over: {counted(odd)}")
     found: dict[str, Path] = {}
     for path in files:
         if is_hidden(path.name):
@@ -90,6 +93,10 @@ def pictures(folder: Path) -> dict[str, Path]:
             raise InputError(f"{path}: image id '{path.stem}' occurs twice, also as {found[path.stem].name}")
         found[path.stem] = path
     return found
+
+
+def _kind(path: Path) -> str:
+    return "a folder" if path.is_dir() else path.suffix.lower() or path.name
 
 
 def plain_id(text: str) -> str:

@@ -12,7 +12,7 @@ from scripts.data.ids import shown
 from scripts.data.image_folder import is_hidden
 from scripts.data.isic_files import by_plain_id, plain_id
 from scripts.data.notices import counted, notice
-from scripts.data.source import Record, check_ids
+from scripts.data.source import Record, check_ids, say_contradictions
 from scripts.errors import InputError
 
 IMAGE_COLUMNS = ("image_id", "isic_id", "image_name", "image")
@@ -26,7 +26,7 @@ COLUMNS = {
 }
 DELIMITERS = (",", ";", "\t")
 OTHER_PARTS = re.compile(r"(?:^|[_-])(?:validation|test)(?:[_-]|$)", re.IGNORECASE)
-UNKNOWN = ("", "unknown", "nan", "na", "none")
+UNKNOWN = ("", "unknown", "nan", "na", "n/a", "n.a.", "none", "null", "nil", "-", "--", "?", ".")
 PART3_CLASSES = ("melanoma", "seborrheic_keratosis")  # 2017: neither of the two is a nevus
 PART3_REST = "nevus"
 
@@ -91,7 +91,9 @@ def read_metadata(folders: Iterable[Path], records: Sequence[Record]) -> dict[st
             continue
         rows = [row for row in read_table(path) if "image_id" in row]
         matched = [(known[plain_id(row["image_id"])], row) for row in rows if plain_id(row["image_id"]) in known]
-        if rows:
+        if not rows:
+            notice(f"{path}: has no row with an image id ({', '.join(IMAGE_COLUMNS)}), and is passed over")
+        else:
             _say_matches(path, rows=rows, images={image for image, _ in matched}, known=len(known))
         for image_id, row in matched:
             _take(found.setdefault(image_id, {}), row, where=f"{path}: image '{image_id}'", odd_ages=odd_ages)
@@ -195,4 +197,5 @@ def group(records: list[Record], metadata: dict[str, dict[str, str]]) -> str:
             unit = "lesion"
         record.setdefault("patient_id", owner.get(lesion, lesion) or record["image_id"])
     check_ids(records, where="metadata")
+    say_contradictions(records, where="metadata")
     return unit

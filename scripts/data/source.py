@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.data.ids import check_distinct, checked_id
+from scripts.data.notices import counted, notice
 from scripts.errors import InputError
 
 Record = dict[str, Any]
@@ -90,6 +91,18 @@ def check_ids(records: Sequence[Record], *, where: str | Path) -> None:
         for text in ids:
             checked_id(text, key=key, where=str(where))
         check_distinct(ids, key=key, where=str(where))
+
+
+def say_contradictions(records: Iterable[Record], *, where: str | Path) -> None:
+    """Say how many patients have more than one sex: images of two people may stand under one id."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        sex = str(record.get("sex", "")).casefold()
+        if sex not in ("", "unknown"):
+            found.setdefault(record["patient_id"], set()).add(sex)
+    odd = sorted(patient for patient, named in found.items() if len(named) > 1)
+    if odd:
+        notice(f"{where}: {len(odd)} patients have images of more than one sex; are their ids right? {counted(odd)}")
 
 
 def checked_records(records: Iterable[Record], *, where: str | Path) -> list[Record]:

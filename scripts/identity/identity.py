@@ -147,11 +147,17 @@ def _entry_differences(mine: Mapping[str, Any], theirs: Mapping[str, Any], *, wh
 
 def _settings_differences(mine: Mapping[str, Any], theirs: Mapping[str, Any], *, whole: bool) -> list[str]:
     names = {*mine, *theirs} if whole else {*mine} & {*theirs}
+    changed = [(name, mine.get(name), theirs.get(name)) for name in sorted(names)]
     return [
-        f"{name}: {mine.get(name)!r} not {theirs.get(name)!r}"
-        for name in sorted(names)
-        if mine.get(name) != theirs.get(name)
+        f"{name}: another block than before" if _is_block(own) or _is_block(other) else f"{name}: {own!r} not {other!r}"
+        for name, own, other in changed
+        if own != other
     ]
+
+
+def _is_block(value: Any) -> bool:
+    """Whether it is a part of a config, which a line of an error has no room for."""
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(item, Mapping) for item in value))
 
 
 def _code(plain: Mapping[str, Any]) -> str:

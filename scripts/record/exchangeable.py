@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scripts.cohort.provenance import SPLIT
+from scripts.cohort.model_record import SPLIT
 from scripts.settings import SETTINGS
 from scripts.verify.verdict import Check
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.cohort.provenance import provenance_path
+from scripts.cohort.membership import record_path
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.clinical_guard import clinical_guard
@@ -127,7 +127,7 @@ class Judgement:
                 raise InputError(f"{file}: is not the model that was scored; run references again")
         sources: dict[str, str | None] = {f"private/{SCORES}": digest}
         for name, file in (
-            ("record of the teacher", provenance_path(self.teacher)),
+            ("record of the teacher", record_path(self.teacher)),
             ("release/qualification.json", self.folder.qualification),
         ):
             sources[name] = _digest_of(file, follow=file != self.folder.qualification) if file.is_file() else None
@@ -161,7 +161,7 @@ class Judgement:
 
     def _exchangeable(self, pool: Mapping[str, Any]) -> Check:
         """Whether teacher and student were made as originals and unlearned models of the pool were."""
-        path = provenance_path(self.teacher)
+        path = record_path(self.teacher)
         own = read_object(os.path.realpath(path), remedy="train the teacher again")[0] if path.is_file() else {}
         return made_alike(
             own=own,

@@ -111,6 +111,8 @@ def compare_resolution(*, folder: RunFolder, cohort: Cohort) -> None:
     for name in SETS:
         if found["images"][name] != image_ids(cohort.named(name)):
             raise InputError(f"output_dir: {folder.root} holds a run with other images in '{name}'; {remedy}")
+        if _patients(found).get(name) != _patients(cohort.resolution).get(name):
+            raise InputError(f"output_dir: {folder.root} holds a run with other patients in '{name}'; {remedy}")
     before, now = found.get("request"), cohort.resolution.get("request")
     if before != now:
         names = ["the request itself"]
@@ -119,6 +121,12 @@ def compare_resolution(*, folder: RunFolder, cohort: Cohort) -> None:
         raise InputError(
             f"output_dir: {folder.root} holds a run of another request ({', '.join(names)} differ); {remedy}"
         )
+
+
+def _patients(resolution: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Set -> patients, as a resolution names them."""
+    named = resolution.get("patients")
+    return named if isinstance(named, Mapping) else {}
 
 
 def _has_student(folder: RunFolder) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from scripts.errors import InputError, Refused
 from scripts.files import read_json, watch, write_json
 from scripts.record.journal import PARTS, WRITTEN, Journal
 from scripts.record.lock import LOCK, lock_folder, unlock_folder
+from scripts.record.run_log import close_log, log_to
 
 ENDED = ("reverted", "committed")
 AGAIN = "run forget again, in another output_dir"
@@ -80,7 +80,7 @@ class RunFolder:
         self._begun = True
         if self._log and processes.first():
             self.journal.note(self.private / "run.log")
-            self._log_to(self.private / "run.log")
+            log_to(self.private / "run.log")
 
     def take(self) -> None:
         """As `begin`, without a log."""
@@ -111,11 +111,7 @@ class RunFolder:
     def stop_log(self) -> None:
         """Close the log and keep none from now on."""
         self._log = False
-        target = str((self.private / "run.log").resolve())
-        for handler in list(logging.getLogger().handlers):
-            if isinstance(handler, _RunLog) and handler.baseFilename == target:
-                logging.getLogger().removeHandler(handler)
-                handler.close()
+        close_log(self.private / "run.log")
 
     def read_state(self) -> dict[str, Any]:
         """What was done here so far; empty for a new run.
@@ -224,23 +220,6 @@ class RunFolder:
             return self.journal.path.stat().st_size
         except OSError:
             return -1
-
-    def _log_to(self, path: Path) -> None:
-        root = logging.getLogger()
-        target = str(path.resolve())
-        for handler in list(root.handlers):
-            if isinstance(handler, _RunLog):
-                if handler.baseFilename == target:
-                    return
-                root.removeHandler(handler)
-                handler.close()
-        handler = _RunLog(path, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        root.addHandler(handler)
-
-
-class _RunLog(logging.FileHandler):
-    """The log of the present run: one at a time."""
 
 
 def _check_usable(folder: Path, root: Path) -> None:

@@ -14,7 +14,7 @@ from scripts import processes
 from scripts.cohort import Cohort
 from scripts.cohort.build import check_split, record_split
 from scripts.cohort.membership import record_path
-from scripts.cohort.provenance import ModelRecord, trained_on
+from scripts.cohort.model_record import ModelRecord, trained_on
 from scripts.cohort.split_file import FILE_NAME
 from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError
@@ -159,6 +159,9 @@ class TeacherRun:
 
 def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first setting in which two trainings differ, in words; empty where they do not."""
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name) and any("_target_" in str(side.get(name)) for side in (before, now)):
+            return f"with another {name}"  # a part of the config, of which a line has no room to say more
     then, this = dict(_flat(before)), dict(_flat(now))
     for name in sorted({*then, *this}):
         if then.get(name) != this.get(name):

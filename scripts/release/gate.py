@@ -27,14 +27,21 @@ ALLOWED = ("PASS",)
 NO_INFLUENCE = "NO-MEASURABLE-INFLUENCE"
 # What a setting that was left empty, or given as a bare flag, reads as.
 NO_REASON = frozenset("none null nil nan true false yes no n/a na undefined unknown todo tbd".split())
+LONGEST_REASON = 1000  # characters
 GOALS = ("unlearn", "suppress")
 
 
 def reason_of(value: object) -> str:
-    """The text of `override_reason`, or "" for what is no reason: nothing, a number, a flag, "None", signs alone."""
+    """The text of `override_reason`, or "" for what is no reason: nothing, a number, a flag, "None", signs alone.
+
+    Raises:
+        InputError: it is longer than a certificate has room for.
+    """
     if not isinstance(value, str):
         return ""
     text = visible(" ".join(value.split()))
+    if len(text) > LONGEST_REASON:
+        raise InputError(f"override_reason: has {len(text)} characters; allowed are {LONGEST_REASON}")
     return text if any(sign.isalpha() for sign in value) and text.casefold() not in NO_REASON else ""
 
 

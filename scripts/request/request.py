@@ -32,6 +32,7 @@ GROUNDS = (
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")  # names a folder: no leading dot
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+EARLIEST = date(1990, 1, 1)  # before it no network was trained on images: a year such as 0206 is a slip of the pen
 LARGEST = 16 << 20  # bytes of the file: some hundred thousand ids
 LONGEST = 256  # characters of an id
 
@@ -174,6 +175,8 @@ def _check_row(row: dict[str, str], *, where: str) -> None:
     latest = date.today() + timedelta(days=1)
     if date.fromisoformat(row["requested_on"]) > latest:
         raise InputError(f"{where}: requested_on '{row['requested_on']}' lies in the future; the latest is {latest}")
+    if date.fromisoformat(row["requested_on"]) < EARLIEST:
+        raise InputError(f"{where}: requested_on '{row['requested_on']}' is no date of now; the earliest is {EARLIEST}")
     if row["ground"] not in GROUNDS:
         raise InputError(f"{where}: ground '{row['ground']}' is not one of {', '.join(GROUNDS)}")
 

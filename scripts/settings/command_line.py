@@ -17,6 +17,7 @@ RUNNER_KEYS = frozenset(
     " properties_path".split()
 )
 RUN_IDS = ("run_id", "init_id", "final_id")
+FIRE_FLAGS = frozenset("help h interactive i trace t verbose v completion separator".split())
 RUN_COMMANDS = ("run", "run_workflow")
 OPTION = re.compile(r"--([A-Za-z_+%][^=]*)(?:=(.*))?", re.DOTALL)
 
@@ -56,7 +57,8 @@ def read_command_line(argv: Sequence[str]) -> CommandLine:
     while words:
         word = words.pop(0)
         if word == "--":
-            break  # what follows is for Fire itself
+            _check_for_fire(words)
+            break
         matched = OPTION.fullmatch(word)
         if matched is None:
             raise InputError(
@@ -72,6 +74,13 @@ def read_command_line(argv: Sequence[str]) -> CommandLine:
     own = {key: value for key, value in listed.items() if key not in {*RUNNER_KEYS, *options}}
     ids = {key: str(value) for key in RUN_IDS if (value := given.get(key) or listed.get(key))}
     return CommandLine(files, options, own, ids)
+
+
+def _check_for_fire(words: Sequence[str]) -> None:
+    """Raise InputError for an option behind `--`: what stands there is for Fire, which passes over what it is not."""
+    for word in words:
+        if word.partition("=")[0].lstrip("-") not in FIRE_FLAGS:
+            raise InputError(f"command line: '{word}' stands behind '--', where no workflow reads it; take '--' away")
 
 
 def _is_option(word: str) -> bool:

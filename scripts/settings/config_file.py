@@ -60,3 +60,8 @@ def known_ids(content: Any, prefix: str = "") -> set[str]:
         own = f"{prefix}::{key}" if prefix else str(key)
         found |= {own} | known_ids(value, own)
     return found
+
+
+def is_expression(value: Any) -> bool:
+    """Whether MONAI evaluates the value: `$code`, `@reference` or `%macro`."""
+    return isinstance(value, str) and value.startswith(("$", "@", "%"))

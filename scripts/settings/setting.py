@@ -31,6 +31,7 @@ class Setting:
         unit: unit of a number; empty for text and counts.
         words: texts that are allowed; beside numbers where `kind` is a number or a flag.
         least, most: bounds that are allowed themselves.
+        limit: the largest value of which a computer can make anything; a comment in a config has no need to say it.
         above, below: bounds that are not allowed themselves.
         optional: whether null is allowed; the comment says what it stands for.
         moves: whether a model's weights follow from it. Paths, display and speed do not move a weight.
@@ -45,6 +46,7 @@ class Setting:
     words: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
+    limit: float | None = None
     above: float | None = None
     below: float | None = None
     optional: bool = False
@@ -54,7 +56,8 @@ class Setting:
     @property
     def allowed(self) -> str:
         """The values that are allowed, for the comment in a config and for an error message."""
-        parts = [] if self.kind is Kind.TEXT and self.words else [self.kind.value + self._range()]
+        limit = "" if self.limit is None else f" up to {self.limit:.15g}"
+        parts = [] if self.kind is Kind.TEXT and self.words else [self.kind.value + self._range() + limit]
         if self.words:
             parts.append(" | ".join(self.words))
         if self.optional:

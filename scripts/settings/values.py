@@ -12,7 +12,10 @@ from typing import Any
 from scripts.errors import InputError
 from scripts.settings.setting import Kind, Setting
 
-WHOLE = re.compile(r"[+-]?\d+")
+WHOLE = re.compile(r"[+-]?[0-9]+")
+CONTROL = frozenset(map(chr, [*range(32), *range(127, 160)]))  # line breaks and what a terminal would obey
+MOST_WHOLE = 10**18  # below what 64 bits hold, with room for what is added to a seed
+LONGEST_TEXT = 100  # characters of a whole number: reading a text takes time that grows with its square
 FLAGS = {"true": True, "false": False}
 NULLS = ("null", "none", "~")
 
@@ -77,7 +80,7 @@ def _listed(text: str) -> Any:
 
 
 def _text(value: Any) -> Any:
-    if not isinstance(value, str) or "\0" in value or value != value.strip():
+    if not isinstance(value, str) or value != value.strip() or any(sign in CONTROL for sign in value):
         return _REFUSED
     return value
 
@@ -90,8 +93,9 @@ def _flag(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return int(value) if WHOLE.fullmatch(value.strip()) and len(value) < 20 else _REFUSED
-    return value if isinstance(value, int) and not isinstance(value, bool) else _REFUSED
+        value = int(value) if WHOLE.fullmatch(value.strip()) and len(value) < LONGEST_TEXT else None
+    sound = isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST_WHOLE
+    return value if sound else _REFUSED
 
 
 def _number(value: Any) -> Any:
@@ -144,6 +148,7 @@ def _within(setting: Setting, value: Any) -> bool:
     return all(
         (setting.least is None or number >= setting.least)
         and (setting.most is None or number <= setting.most)
+        and (setting.limit is None or number <= setting.limit)
         and (setting.above is None or number > setting.above)
         and (setting.below is None or number < setting.below)
         for number in numbers
@@ -166,4 +171,6 @@ def _hint(setting: Setting, value: Any) -> str:
         return f"; in a config, put it into quotes: {setting.name}: '{value}'"
     if setting.kind is Kind.TEXT and isinstance(value, str) and value != value.strip():
         return ", without blanks at its ends"
+    if setting.kind is Kind.TEXT and isinstance(value, str) and any(sign in CONTROL for sign in value):
+        return " in one line, without control characters"
     return ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scripts.cohort.build import build_cohort, left_out, record_split, request_name, training_records
 from scripts.cohort.cohort import SETS, image_ids, units
-from scripts.cohort.provenance import write_provenance
+from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import RecordedSplit
 from scripts.errors import InputError, Refused
 from tests.cohort.conftest import Listed, patients
@@ -72,7 +72,7 @@ def written(tmp_path: Path, source, **settings):
     model = tmp_path / "model.pt"
     cohort = build_cohort(source, split_path=tmp_path / "split.json", **{**SHARES, **settings})
     record_split(tmp_path / "split.json", cohort)
-    write_provenance(model, cohort)
+    ModelRecord.of(cohort).write(model)
     model.write_bytes(b"")
     return cohort
 

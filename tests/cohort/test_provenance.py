@@ -7,15 +7,9 @@ import json
 import pytest
 
 from scripts.cohort import resolve
-from scripts.cohort.provenance import (
-    ModelRecord,
-    check_fold_teacher,
-    check_provenance,
-    provenance_path,
-    recorded_membership,
-    trained_on,
-    write_provenance,
-)
+from scripts.cohort.membership import record_path
+from scripts.cohort.model_record import ModelRecord, trained_on
+from scripts.cohort.provenance import check_fold_teacher, check_provenance, recorded_membership
 from scripts.errors import InputError
 from scripts.request import Request
 
@@ -42,9 +36,9 @@ def without_held_out(cohort, records):
 
 def test_the_record_says_who_was_in_the_model_and_names_nobody(tmp_path, cohort) -> None:
     model, made = tmp_path / "model.pt", cohort()
-    write_provenance(model, made, settings={"epochs": 3}, identity={"data": "x"})
-    assert check_provenance(model, made) == model and provenance_path(model) == tmp_path / "model.json"
-    text = provenance_path(model).read_text()
+    ModelRecord.of(made, settings={"epochs": 3}, identity={"data": "x"}).write(model)
+    assert check_provenance(model, made) == model and record_path(model) == tmp_path / "model.json"
+    text = record_path(model).read_text()
     content = json.loads(text)
     assert content["training"] == {"epochs": 3} and content["identity"] == {"data": "x"} and content["left_out"] == 0
     assert content["split"]["folds"] == 3 and content["fold"] == -1 and content["data_set"] == "listed"
@@ -56,7 +50,7 @@ def test_the_record_says_who_was_in_the_model_and_names_nobody(tmp_path, cohort)
 
 
 def test_a_retrained_model_says_what_was_left_out(tmp_path, asked) -> None:
-    write_provenance(tmp_path / "model.pt", asked())
+    ModelRecord.of(asked()).write(tmp_path / "model.pt")
     record = ModelRecord.read(tmp_path / "model.pt")
     assert record is not None and record.left_out == 4 == len(asked().forget)
     assert record.membership is not None and not record.membership.saw(asked().forget[0]["patient_id"])
@@ -72,34 +66,34 @@ def test_a_retrained_model_says_what_was_left_out(tmp_path, asked) -> None:
     ],
 )
 def test_another_split_is_refused(tmp_path, cohort, other, text) -> None:
-    write_provenance(tmp_path / "model.pt", cohort())
+    ModelRecord.of(cohort()).write(tmp_path / "model.pt")
     with pytest.raises(InputError, match=text):
         check_provenance(tmp_path / "model.pt", cohort(**other))
 
 
 def test_the_number_of_folds_matters_to_a_fold_teacher_alone(tmp_path, cohort, asked) -> None:
-    write_provenance(tmp_path / "model.pt", cohort())
+    ModelRecord.of(cohort()).write(tmp_path / "model.pt")
     check_provenance(tmp_path / "model.pt", cohort(folds=5))
-    write_provenance(tmp_path / "model_fold1.pt", cohort(), fold=1)
+    ModelRecord.of(cohort(), fold=1).write(tmp_path / "model_fold1.pt")
     with pytest.raises(InputError, match="trained with folds = 3, not 5"):
         check_fold_teacher(tmp_path / "model_fold1.pt", asked(folds=5), ())
 
 
 def test_a_fold_teacher_is_no_teacher(tmp_path, cohort) -> None:
-    write_provenance(tmp_path / "model_fold1.pt", cohort(), fold=1)
+    ModelRecord.of(cohort(), fold=1).write(tmp_path / "model_fold1.pt")
     with pytest.raises(InputError, match=r"model_fold1\.pt: was trained without fold 1"):
         check_provenance(tmp_path / "model_fold1.pt", cohort())
 
 
 def test_a_retrained_model_has_nothing_to_forget(tmp_path, asked) -> None:
-    write_provenance(tmp_path / "retrained.pt", asked())
+    ModelRecord.of(asked()).write(tmp_path / "retrained.pt")
     with pytest.raises(InputError, match=r"retrained\.pt: was not trained on 4 of the 4 .* 4 images of a request"):
         check_provenance(tmp_path / "retrained.pt", asked())
 
 
 def test_a_model_that_was_trained_on_held_out_patients_is_refused(tmp_path, listed, make_patients) -> None:
     made = resolve(listed(make_patients(20)), validation_share=0.2)
-    write_provenance(tmp_path / "model.pt", made)
+    ModelRecord.of(made).write(tmp_path / "model.pt")
     less = resolve(listed(without_held_out(made, make_patients(20))), validation_share=0.2)
     with pytest.raises(InputError, match=r"model\.pt: was trained on patient 'p\d+'.*whom the split places in"):
         check_provenance(tmp_path / "model.pt", less)
@@ -109,9 +103,9 @@ def test_a_model_that_was_trained_on_held_out_patients_is_refused(tmp_path, list
 def test_weights_without_a_record_need_trust_and_are_said_to(tmp_path, cohort, capsys, old: bool) -> None:
     model, made = tmp_path / "foreign.pt", cohort()
     if old:
-        write_provenance(model, made)
-        content = json.loads(provenance_path(model).read_text())
-        provenance_path(model).write_text(json.dumps({key: content[key] for key in ("data_set", "split", "fold")}))
+        ModelRecord.of(made).write(model)
+        content = json.loads(record_path(model).read_text())
+        record_path(model).write_text(json.dumps({key: content[key] for key in ("data_set", "split", "fold")}))
     with pytest.raises(InputError, match=r"foreign\.pt: has .*foreign\.json.*trust_unrecorded: true"):
         check_provenance(model, made)
     assert made.resolution["trusted"] is False
@@ -127,7 +121,7 @@ def test_weights_without_a_record_need_trust_and_are_said_to(tmp_path, cohort, c
 def test_a_fold_teacher_answers_for_its_own_fold(tmp_path, cohort, asked) -> None:
     made = asked()
     for fold in range(3):
-        write_provenance(tmp_path / f"model_fold{fold}.pt", cohort(), fold=fold)
+        ModelRecord.of(cohort(), fold=fold).write(tmp_path / f"model_fold{fold}.pt")
     own = {fold: [record for record in made.forget if made.fold_of(record) == fold] for fold in (0, 1)}
     for fold in (0, 1):
         assert check_fold_teacher(tmp_path / f"model_fold{fold}.pt", made, own[fold]).name == f"model_fold{fold}.pt"
@@ -141,8 +135,8 @@ def test_a_fold_teacher_answers_for_its_own_fold(tmp_path, cohort, asked) -> Non
 def test_a_fold_teacher_that_saw_the_selection_set_is_refused(tmp_path, listed, make_patients) -> None:
     made = resolve(listed(make_patients(20)), folds=2)
     less = resolve(listed(without_held_out(made, make_patients(20))), folds=2)
-    write_provenance(tmp_path / "model_fold0.pt", made, fold=0)
-    write_provenance(tmp_path / "model_fold1.pt", made, fold=1)
+    ModelRecord.of(made, fold=0).write(tmp_path / "model_fold0.pt")
+    ModelRecord.of(made, fold=1).write(tmp_path / "model_fold1.pt")
     # Each of the two saw all patients but those of its own fold.
     name = f"model_fold{1 - made.folds[less.selection[0]['patient_id']]}.pt"
     with pytest.raises(InputError, match=rf"{name}: was trained on patient .*'selection'"):

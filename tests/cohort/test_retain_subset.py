@@ -243,7 +243,6 @@ def test_a_request_opens_as_many_images_whatever_the_size_of_the_training_set(ch
 def test_without_a_number_only_what_is_drawn_is_opened() -> None:
     opened: list[str] = []
     made = loaders(56, opened=opened)
-    assert made.restriction() is None
     loader = made.joint(forget=2, retain=3, guard=0, steps=2)
     assert len(opened) == 8
     assert len(list(loader)) == 2 and len(opened) == 8 + 6

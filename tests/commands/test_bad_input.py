@@ -136,8 +136,8 @@ def test_what_to_forget(forgetting: dict[str, Any], changed: dict[str, Any], sai
         ("cache", "ram", "memory"),
         ("forget_augment", "flip", "forget_augment: 'flip' is not allowed"),
         ("scope", "decoder+haed", "decoder+head"),
-        ("lora_rank", 0, "a whole number from 1, null"),
-        ("max_rounds", 0, "a whole number from 1, null"),
+        ("lora_rank", 0, "a whole number from 1 up to 1024, null"),
+        ("max_rounds", 0, "a whole number from 1 up to 1000000, null"),
         ("cached_views", -1, "cached_views: '-1' is not allowed; allowed: a whole number from 0"),
         ("retain_images", 0, "retain_images: '0' is not allowed; allowed: a whole number from 1, all, null"),
         ("retain_images", 0.5, "retain_images: '0.5' is not allowed"),
@@ -465,12 +465,12 @@ def test_disk_full_at_the_student(forgetting: dict[str, Any], small_disk: Callab
 
 
 def test_loss_that_is_no_number_in_training(training: dict[str, Any]) -> None:
-    settings = {**training, "learning_rate": 1e30, "select": "last"}
+    settings = {**training, "weight_decay": 1e300, "select": "last"}
     refused("train", settings, "loss is ", "nothing was written", "lower learning_rate")
 
 
 def test_loss_that_is_no_number_in_forgetting(forgetting: dict[str, Any]) -> None:
-    settings = {**forgetting, "forget_learning_rate": 1e30}
+    settings = {**forgetting, "forget_weight": 1e300}
     refused("forget", settings, "loss is ", "learning_rate", left=LOG)
 
 

@@ -201,3 +201,30 @@ def test_the_real_data_sets(data_root, name, count, unit):
     assert (len(records), source.unit) == (count, unit)
     item = preprocessing(source, image_size=64)(records[-1])
     assert item["image"].shape == (3, 64, 64) and item["label"].shape == (1, 64, 64)
+
+
+def test_what_is_passed_over_is_said_with_a_count(layout, picture, mask, capsys) -> None:
+    folder = layout("2018", parts=("Training",))
+    images, truth = folder / "ISIC2018_Task1-2_Training_Input", folder / "ISIC2018_Task1_Training_GroundTruth"
+    mask(truth / "ISIC_0000099_segmentation.png")
+    (images / "ISIC_0000050.gif").write_bytes(b"GIF89a")
+    (images / "more").mkdir()
+    (images / "LICENSE.txt").write_text("CC-0")
+    picture(folder / "ISIC-2017_Training_Data" / "ISIC_0000001.jpg")
+    (folder / "ids.csv").write_text("ISIC_0000000,NV\n")
+    build_source("isic", dataset_dir=folder)
+    said = capsys.readouterr().out
+    assert "1 masks have no image in ISIC2018_Task1-2_Training_Input: ISIC_0000099_segmentation.png" in said
+    assert "2 entries are no pictures of the data set and are passed over" in said and ".gif" in said
+    assert "a folder" in said and ".txt" not in said
+    assert "ISIC-2017_Training_Data is there without its truth, and is passed over" in said
+    assert "ids.csv: has no row with an image id" in said
+
+
+@pytest.mark.parametrize("unknown", ["N/A", "n.a.", "null", "-", "?", "none", "nan"])
+def test_lesions_whose_id_is_not_known_are_not_one_lesion(layout, unknown: str) -> None:
+    folder = layout("2018", parts=("Training",))
+    rows = [f"ISIC_000000{number},{unknown}" for number in range(3)]
+    (folder / "labels.csv").write_text("\n".join(["image_id,lesion_id", *rows]))
+    records = build_source("isic", dataset_dir=folder).records()
+    assert len({record["patient_id"] for record in records}) == 3

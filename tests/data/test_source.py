@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.data import SOURCES, build_source, nearest_known
-from scripts.data.source import checked_records
+from scripts.data.source import checked_records, say_contradictions
 from scripts.errors import InputError
 
 
@@ -45,3 +45,14 @@ def test_nearest_known():
     assert nearest_known("Image_01l", ["Image_01L", "Image_01R", "x"]).startswith("'Image_01L'")
     assert nearest_known("zzz", ["a", "b", "c", "d"]) == "'a', 'b', 'c' (of 4)"
     assert nearest_known("zzz", []) == "none"
+
+
+def test_images_of_two_people_under_one_id_are_said(capsys) -> None:
+    rows = [("a", "female"), ("a", "male"), ("b", "F"), ("b", "f"), ("c", "male"), ("c", "unknown"), ("d", None)]
+    records = [{"patient_id": name, **({"sex": sex} if sex else {})} for name, sex in rows]
+    say_contradictions(records, where="list.json")
+    assert capsys.readouterr().out == (
+        "warning: list.json: 1 patients have images of more than one sex; are their ids right? a\n"
+    )
+    say_contradictions(records[2:], where="list.json")
+    assert capsys.readouterr().out == ""

@@ -55,6 +55,10 @@ def test_a_run_is_compared_with_what_is_asked_for_now(bench, tmp_path) -> None:
     renamed = dataclasses.replace(bench.cohort, resolution={**bench.cohort.resolution, "request": later})
     with pytest.raises(InputError, match="holds a run of another request .requested_on differ."):
         compare_resolution(folder=folder, cohort=renamed)
+    patients = {**bench.cohort.resolution["patients"], "forget": ["another"]}
+    moved = dataclasses.replace(bench.cohort, resolution={**bench.cohort.resolution, "patients": patients})
+    with pytest.raises(InputError, match="holds a run with other patients in 'forget'"):
+        compare_resolution(folder=folder, cohort=moved)
     folder.resolution.write_text("{}")
     with pytest.raises(InputError, match="not a readable resolution"):
         compare_resolution(folder=folder, cohort=bench.cohort)

@@ -11,7 +11,7 @@ from ignite.engine import Engine
 from torch import nn
 
 from scripts.cohort.build import build_cohort
-from scripts.cohort.provenance import ModelRecord
+from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import RecordedSplit
 from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError

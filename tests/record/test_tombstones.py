@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.errors import InputError
+from scripts.record.forgotten import tombstone_units
 from scripts.record.keys import HospitalKeys, load_keys
-from scripts.record.tombstones import Tombstones, gone_images, tombstone_units
+from scripts.record.tombstones import Tombstones, gone_images
 
 ADDING = """
 import sys

@@ -57,7 +57,7 @@ def prepare(root: Path, pool: dict[str, Any], *, judge: bool = True) -> Site:
         run.folder.resolution,
         {"request": request, "images": {"forget": ["secret-image-1"]}, "patients": {"forget": IDS}},
     )
-    data = {"forget": {one: {f"{one}-image": "digest"} for one in IDS}}
+    data = {"forget": {IDS[0]: {"secret-image-1": "digest"}, IDS[1]: {}}}
     # The procedure is the one that the simulated pool names.
     identity = Identity(data=data, procedure={"steps_per_round": 180, "seed": 0})
     write_json(run.folder.identity, {"forget": {**identity.as_dict(), "done": True}})

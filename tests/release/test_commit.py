@@ -347,7 +347,7 @@ def test_the_certificate_covers_contents_and_all_settings(tmp_path: Path, passin
 
     keys = prepare(tmp_path / "first", passing, judge=False).root / "keys"
     plain = certified("plain", lambda record: None)
-    label = certified("label", lambda record: record["data"]["forget"]["secret-a"].update({"secret-a-image": "new"}))
+    label = certified("label", lambda record: record["data"]["forget"]["secret-a"].update({"secret-image-1": "new"}))
     setting = certified("setting", lambda record: record["procedure"].update(steps_per_round=48))
     assert plain["data_hash"] != label["data_hash"] and plain["data_hash"] == setting["data_hash"]
     assert plain["config_hash"] == label["config_hash"] != setting["config_hash"]
@@ -424,3 +424,42 @@ def test_a_list_that_another_command_holds_is_waited_for_before_anything_is_dest
         fcntl.flock(held, fcntl.LOCK_EX)
         refused(site, "tombstones.jsonl is held by another command")
     site.commit().run()
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [("patients", ["secret-a", "someone-else"]), ("images", ["secret-image-2"]), ("patients", None)],
+)
+def test_a_resolution_that_names_others_than_the_run_forgot(site, part: str, named: Any) -> None:
+    """Their ids would be in certificate and tombstones, and those who were forgotten could be trained on again."""
+    path = site.run.folder.resolution
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, part: {"forget": named}}))
+    with pytest.raises(InputError, match="names other patients or images|does not say what was forgotten"):
+        site.commit().run()
+    assert site.run.folder.adapter.exists() and not (site.root / "tombstones.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": {"teacher": "0" * 64}}, "is not the model that the run started from"),
+        (
+            {"procedure": {"steps_per_round": 180, "seed": 0, "goal": "suppress"}},
+            "is not that of forgetting, 'suppress'",
+        ),
+    ],
+)
+def test_what_the_certificate_names_is_that_of_forgetting(tmp_path: Path, passing, change, words: str) -> None:
+    site = prepare(tmp_path, passing, judge=False)
+    path = site.run.folder.identity
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({"forget": {**record["forget"], **change}}))
+    with pytest.raises(Refused, match=words):
+        site.commit(override_reason="a test").run()
+    assert site.run.folder.adapter.exists()
+
+
+def test_a_reason_fits_on_a_certificate(site) -> None:
+    with pytest.raises(InputError, match="override_reason: has 100000 characters; allowed are 1000"):
+        site.commit(override_reason="x" * 100_000)

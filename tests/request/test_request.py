@@ -97,6 +97,10 @@ def test_every_level_and_ground(write):
         (HEADER + 'r-1,patient,"01,2026-01-31,erasure_request\n', ["line 2", "not a CSV row"]),
         (HEADER + ROW.replace("2026-01-31", "9999-12-31"), ["line 2", "'9999-12-31'", "lies in the future", "latest"]),
         (HEADER + ROW.replace("2026-01-31", LATER), ["line 2", LATER, "lies in the future"]),
+        (
+            HEADER + ROW.replace("2026-01-31", "0206-01-31"),
+            ["line 2", "'0206-01-31'", "is no date of now", "the earliest is 1990"],
+        ),
         (HEADER + ROW.replace("2026-01-31", "\u0662026-01-31"), ["line 2", "is not a date"]),
         (HEADER + ROW.replace(",01,", f",{'x' * 257},"), ["line 2", "257 characters", "256"]),
         (HEADER + ROW.replace(",01,", ",0\x1b[31m1,"), ["line 2", "'0\\x1b[31m1'", "\\x1b"]),

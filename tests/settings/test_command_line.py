@@ -99,3 +99,9 @@ def test_broken_config_file_is_one_line(tmp_path: Path, content: bytes, word: st
 def test_missing_config_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such config file"):
         read_config(tmp_path / "none.yaml")
+
+
+def test_an_option_behind_the_words_for_fire_is_refused() -> None:
+    with pytest.raises(InputError, match="'--seed' stands behind '--', where no workflow reads it"):
+        typed("train", "--config_file", "a.yaml", "--", "--seed", "3")
+    assert typed("train", "--config_file", "a.yaml", "--", "--verbose").options == {}

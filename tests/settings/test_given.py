@@ -12,7 +12,7 @@ from monai.bundle import ConfigWorkflow
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
 from scripts.settings.config_file import read_config
-from scripts.settings.given import Settings, check_together
+from scripts.settings.given import Settings
 from tests.commands.common import front_end, one_line, words
 
 CONFIG = """
@@ -67,7 +67,16 @@ def test_the_python_api_and_an_overlay_arrive_alike(config: Path) -> None:
 
 
 def test_an_expression_is_evaluated(config: Path) -> None:
-    assert read(str(config), bundle_root="here").model_dir == "here/models"
+    assert read(str(config), bundle_root=str(config.parent)).model_dir == f"{config.parent}/models"
+
+
+def test_a_root_that_is_no_folder_is_refused(config: Path) -> None:
+    assert refusal(str(config), bundle_root="nowhere").startswith("bundle_root: 'nowhere' is no folder")
+
+
+@pytest.mark.parametrize("network", ["$None", "$3", "$dict()"])
+def test_an_expression_that_gives_no_network_is_refused(config: Path, network: str) -> None:
+    assert refusal(str(config), network_def=network).startswith("network_def: '")
 
 
 def test_a_workflow_that_another_one_starts_has_its_very_texts(config: Path) -> None:
@@ -98,31 +107,6 @@ def test_the_api_is_checked_like_the_command_line(config: Path, given: dict[str,
 
 def test_a_value_of_ones_own_that_a_part_refers_to_passes(config: Path) -> None:
     assert read(str(config), extra=5).output_dir == ""
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"min_rounds": 5, "max_rounds": 1}, "min_rounds: 5 is more than max_rounds, 1"),
-        ({"folds": 1}, "folds: 1 is not allowed"),
-        ({"reference_pairs": 2}, "reference_pairs: 2 is not allowed"),
-        ({"suppress_slack": 0.5, "suppress_bound": 0.4}, "suppress_slack: 0.5 is not below suppress_bound, 0.4"),
-        ({"validation_share": 0.5, "test_share": 0.5}, "validation_share, test_share: together they leave no training"),
-        ({"request": "r.csv", "forget_ratio": 0.1}, "request: 'r.csv' and forget_ratio: 0.1 are both given"),
-        ({"select": "best", "validate_every": 5, "epochs": 2}, "select: best needs looks at the selection set"),
-        ({"patience": 3, "validate_every": 9, "epochs": 8}, "patience: 3 needs looks at the selection set"),
-        ({"cached_views": 4, "forget_augment": "none"}, "cached_views: 4 has no effect"),
-        ({"forget_objective": "imitation", "reference": "none"}, "forget_objective: imitation takes its targets"),
-        ({"model_name": "model.json"}, "model_name: 'model.json' is the name of a record"),
-    ],
-)
-def test_values_that_contradict_each_other(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=f"^{said}"):
-        check_together(given)
-
-
-def test_an_overlay_for_another_workflow_contradicts_nothing() -> None:
-    check_together({"suppress_slack": 0.9, "select": "last", "validate_every": 5, "epochs": 2, "cached_views": 4})
 
 
 @pytest.mark.parametrize("block", [3, "some text", None])

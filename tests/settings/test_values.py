@@ -139,3 +139,46 @@ def test_every_comment_is_a_sentence(setting: Setting) -> None:
     assert setting.comment[0].isupper() or setting.comment[0].isdigit()
     assert setting.comment.endswith(".") and not setting.comment.endswith("..")
     assert setting.kind is not Kind.FLAG or setting.comment.startswith("Whether ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [
+        ("lora_rank", 1_000_000, "1024"),
+        ("image_size", 10**6, "16384"),
+        ("image_size", [64, 10**6], "16384"),
+        ("threads", 10**18 - 1, "1024"),
+        ("learning_rate", 1e300, "10"),
+        ("seed", 2**32, "4294967295"),
+        ("overlays", 10**9, "1000"),
+    ],
+)
+def test_what_no_computer_can_make_anything_of(name: str, value: Any, most: str) -> None:
+    """Without a limit these ended in errors of memory or of torch that name no setting."""
+    with pytest.raises(InputError, match=rf"^{name}: '.*' is not allowed; allowed: .* up to {most}"):
+        read_value(SETTINGS[name], value)
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_whole_number_that_64_bits_do_not_hold(typed: bool) -> None:
+    with pytest.raises(InputError, match="^patience: "):
+        read_value(SETTINGS["patience"], 10**30 if typed else "1" + 30 * "0", typed=typed)
+
+
+def test_a_limit_is_told_in_an_error_and_not_in_a_config() -> None:
+    setting = SETTINGS["lora_rank"]
+    assert "1024" in setting.allowed and "1024" not in setting.note
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\tb", "\x1b[31mred", "a\0b", "a\x85b"])
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_text_is_one_line_without_control_characters(text: str, typed: bool) -> None:
+    """A folder's name or a reason stands in logs, in the certificate and on terminals."""
+    for name in ("output_dir", "override_reason"):
+        with pytest.raises(InputError, match=f"^{name}: .* in one line, without control characters"):
+            read_value(SETTINGS[name], text, typed=typed)
+
+
+def test_digits_of_another_script_are_no_number() -> None:
+    with pytest.raises(InputError, match="^seed: "):
+        read_value(SETTINGS["seed"], "\uff11", typed=False)

@@ -11,7 +11,7 @@ SETTINGS = (
             comment="Whether every batch is shared with the other processes that torchrun started."),
     Setting(name="channels_last", kind=Kind.FLAG, default=True, moves=False,
             comment="Whether tensors have the memory format that is faster for convolutions."),
-    Setting(name="threads", kind=Kind.WHOLE, default=1, least=0, moves=False,
+    Setting(name="threads", kind=Kind.WHOLE, default=1, least=0, limit=1_024, moves=False,
             comment="CPU threads; a resumed run is bit-equal with the same number. 0: torch decides."),
     Setting(name="low_memory", kind=Kind.FLAG, default=False, moves=False,
             comment="Whether freed memory is given back after every step: a lower peak for more time."),

@@ -1,5 +1,6 @@
 """The data set, how its images are prepared, and how its patients are split."""
 
+from scripts.settings.groups.limits import BATCHES, SEEDS
 from scripts.settings.setting import Kind, Setting
 
 AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
@@ -15,19 +16,19 @@ SETTINGS = (
             comment="What the network answers."),
     Setting(name="observer", kind=Kind.WHOLE, default=1, least=1, most=2, shared=True,
             comment="Observer whose vessel masks of CHASE_DB1 are used."),
-    Setting(name="phantom_seed", kind=Kind.WHOLE, default=0, least=0, shared=True,
+    Setting(name="phantom_seed", kind=Kind.WHOLE, default=0, least=0, limit=SEEDS, shared=True,
             comment="Seed from which the synthetic patients are drawn."),
-    Setting(name="phantom_patients", kind=Kind.WHOLE, default=None, least=1, optional=True, shared=True,
+    Setting(name="phantom_patients", kind=Kind.WHOLE, default=None, least=1, limit=10_000, optional=True, shared=True,
             comment="Number of synthetic training patients. null: 40."),
     Setting(name="download", kind=Kind.FLAG, default=False, moves=False,
             comment="Whether the data set may be fetched, where its source allows it."),
-    Setting(name="image_size", kind=Kind.SIZE, default=64, least=1, unit="pixels", shared=True,
+    Setting(name="image_size", kind=Kind.SIZE, default=64, least=1, limit=16_384, unit="pixels", shared=True,
             comment="Height and width to which images are resized; or a list, one length per axis."),
     Setting(name="normalise", kind=Kind.TEXT, default="half", words=("half", "zscore", "none"), shared=True,
             comment="Intensities: (x - 0.5) / 0.5, zero mean and unit deviation per image, or as they are."),
     Setting(name="cache", kind=Kind.TEXT, default="memory", words=("memory", "disk", "none"), moves=False,
             comment="Where prepared images are kept; disk is the private folder of the run."),
-    Setting(name="split_seed", kind=Kind.WHOLE, default=0, least=0, shared=True,
+    Setting(name="split_seed", kind=Kind.WHOLE, default=0, least=0, limit=SEEDS, shared=True,
             comment="Seed of the first split by patient, which is recorded beside the model."),
     Setting(name="validation_share", kind=Kind.NUMBER, default=0.2, least=0, below=1, shared=True,
             comment="Share of the patients for selection and validation, where the data set prescribes no split."),
@@ -39,6 +40,6 @@ SETTINGS = (
             comment="Number of folds of the training patients, each left out by a fold teacher. 0: none."),
     Setting(name="near_duplicates", kind=Kind.FLAG, default=True, moves=False,
             comment="Whether look-alikes of forget images in other sets are listed; every image is read once."),
-    Setting(name="eval_batch_size", kind=Kind.WHOLE, default=16, least=1, moves=False,
+    Setting(name="eval_batch_size", kind=Kind.WHOLE, default=16, least=1, limit=BATCHES, moves=False,
             comment="Images per forward pass without gradient."),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """A folder of images to masks or to a table of class probabilities."""
 
+from scripts.settings.groups.limits import BATCHES
 from scripts.settings.setting import Kind, Setting
 
 SETTINGS = (
@@ -12,6 +13,6 @@ SETTINGS = (
     Setting(name="output_file", kind=Kind.TEXT, default="predictions.csv", moves=False, comment="Name of the table."),
     Setting(name="threshold", kind=Kind.NUMBER, default=0.5, above=0, below=1, moves=False,
             comment="Probability from which a pixel belongs to the mask."),
-    Setting(name="inference_batch", kind=Kind.WHOLE, default=1, least=1, moves=False,
+    Setting(name="inference_batch", kind=Kind.WHOLE, default=1, least=1, limit=BATCHES, moves=False,
             comment="Images per forward pass."),
 )  # fmt: skip

@@ -19,7 +19,7 @@ SETTINGS = (
             comment="Views in which the forget images are measured once more."),
     Setting(name="attacks", kind=Kind.NAMES, default=["fine_tuned_20", "fine_tuned_60"], words=ATTEMPTS, moves=False,
             comment="Attacks on copies of all models, after which the forget set is measured again. []: none."),
-    Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, moves=False,
+    Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, limit=1_000, moves=False,
             comment="Pictures drawn of the forget set and of each held-out set."),
     Setting(name="relevant_gap", kind=Kind.NUMBER, default=0.1, above=0, unit="nats", moves=False,
             comment="A gap of original and retrained below this is no measurable influence."),

@@ -1,24 +1,26 @@
 """Training of the teacher, of fold teachers and of retrained models."""
 
 from scripts.settings.groups.data import AUGMENTATIONS
+from scripts.settings.groups.limits import BATCHES, SEEDS, STEPS
 from scripts.settings.setting import Kind, Setting
 
 SETTINGS = (
     Setting(name="augment", kind=Kind.TEXT, default="phantom", words=AUGMENTATIONS,
             comment="Random transforms of training images."),
-    Setting(name="fold_members", kind=Kind.WHOLE, default=1, least=1, moves=False,
+    Setting(name="fold_members", kind=Kind.WHOLE, default=1, least=1, limit=1_000, moves=False,
             comment="Teachers per fold, each with a seed of its own; their mean is the steadier target."),
     Setting(name="fold", kind=Kind.WHOLE, default=-1, least=-1,
             comment="Fold whose patients are left out. -1: none."),
-    Setting(name="member", kind=Kind.WHOLE, default=0, least=0, moves=False,
+    Setting(name="member", kind=Kind.WHOLE, default=0, least=0, limit=1_000, moves=False,
             comment="Number of this teacher among those of its fold."),
     Setting(name="as_model", kind=Kind.TEXT, default="", moves=False,
             comment="Weights of a model whose training images alone are taken, as references do. Empty: all."),
-    Setting(name="seed", kind=Kind.WHOLE, default=0, least=0,
+    Setting(name="seed", kind=Kind.WHOLE, default=0, least=0, limit=SEEDS,
             comment="Seed of initial weights, order, random transforms, dropout and random targets."),
-    Setting(name="epochs", kind=Kind.WHOLE, default=30, least=1, comment="Number of epochs at most."),
-    Setting(name="batch_size", kind=Kind.WHOLE, default=16, least=1, comment="Images per step."),
-    Setting(name="learning_rate", kind=Kind.NUMBER, default=2.0e-3, above=0, comment="Learning rate of AdamW."),
+    Setting(name="epochs", kind=Kind.WHOLE, default=30, least=1, limit=STEPS, comment="Number of epochs at most."),
+    Setting(name="batch_size", kind=Kind.WHOLE, default=16, least=1, limit=BATCHES, comment="Images per step."),
+    Setting(name="learning_rate", kind=Kind.NUMBER, default=2.0e-3, above=0, limit=10,
+            comment="Learning rate of AdamW."),
     Setting(name="weight_decay", kind=Kind.NUMBER, default=1.0e-2, least=0, comment="Weight decay of AdamW."),
     Setting(name="lr_schedule", kind=Kind.TEXT, default="cosine", words=("cosine", "constant"),
             comment="Course of the learning rate: to zero over all epochs, or constant."),
