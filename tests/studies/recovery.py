@@ -104,7 +104,7 @@ def measured(
 
 @torch.no_grad()
 def agreement(space: Workspace, network: nn.Module, part: str) -> float:
-    """Mean over images of the Dice of the network's and the teacher's masks, 1 where both are empty; or equal classes."""
+    """Mean over images of the Dice of both models' masks, 1 where both are empty; or the share of equal classes."""
     found: list[float] = []
     for batch in space.loaders.evaluation(part):
         image = space.arithmetic.move(batch)["image"]

@@ -1,4 +1,4 @@
-"""How deep the methods forget: what comes back under attacks, seen and unseen, on pairs of the phantom and on CHASE_DB1.
+"""How deep the methods forget: what comes back under attacks, on pairs of the phantom and on CHASE_DB1.
 
 make study STUDY=recovery
 """
