@@ -123,6 +123,22 @@ def test_forget(tmp_path: Path, pool: Path, finished: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", [{"method": "fold_start"}, {"trainable": "all"}], ids=["fold_start", "all"])
+def test_forget_by_every_method(tmp_path: Path, pool: Path, finished: Path, method: dict[str, Any]) -> None:
+    base = {name: value for name, value in FORGET.items() if name != "lora_rank"} | method
+    whole = phase_settings(base, pool=pool, finished=finished, output=tmp_path / "whole")
+    run("forget", whole)
+    settings = {**whole, "output_dir": str(tmp_path / "run")}
+    kill_in_the_middle("forget", settings, phase="forget", last=FORGET["max_rounds"], cwd=tmp_path)
+    assert weights(tmp_path / "run") == {}
+
+    succeed("forget", settings, cwd=tmp_path)
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert rows(tmp_path / "run", "forget") == rows(tmp_path / "whole", "forget")
+    assert read(tmp_path / "run" / "release" / "timing.json")["forget"]["resumed"] is True
+
+
+@pytest.mark.slow
 def test_restore(tmp_path: Path, pool: Path, finished: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished / "forget", folder)

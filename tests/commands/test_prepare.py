@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from scripts.methods.recipe_file import RecipeFile
 from scripts.pool import preparation
 from scripts.pool.candidates import Candidate
 from scripts.record.lock import lock_folder, unlock_folder
-from tests.commands.common import EXACT, FOLDS, SMALL, once, read, request_file, run
+from tests.commands.common import EXACT, FOLDS, ROOT, SMALL, once, read, request_file, run
 
 FEW = {"steps_per_round": 2, "max_rounds": 1, "retain_batch": 4}
 CANDIDATES = (
@@ -141,6 +144,50 @@ def test_two_at_once_are_refused_and_nothing_is_lost(prepared: Path, few: None, 
         holder.wait()
     lock_folder(other)
     unlock_folder(other)
+
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from scripts.pool import preparation
+from tests.commands import test_prepare
+from tests.commands.common import run
+preparation.candidates = lambda batch: test_prepare.CANDIDATES
+run("prepare", json.loads(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_in_a_trial_it_goes_on_as_if_nothing_had_happened(prepared: Path, few: None, tmp_path: Path) -> None:
+    shutil.copytree(prepared / "models", tmp_path / "models")
+    (tmp_path / "models" / "recipe.json").unlink()
+    own = settings(tmp_path)
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(ROOT), json.dumps(own)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    mocks = tmp_path / "references" / "mock"
+    try:
+        deadline = time.monotonic() + 300
+        while len(list(mocks.glob("*/done.json"))) < 2:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL and not (tmp_path / "models" / "recipe.json").exists()
+    before = made(tmp_path)
+    run("prepare", own)
+    found, whole = RecipeFile.read(tmp_path / "models"), RecipeFile.read(prepared / "models")
+    assert found is not None and whole is not None
+    assert {path: time for path, time in made(tmp_path).items() if path in before} == before
+    assert [figures(trial) for trial in sorted(found.trials, key=str)] == [
+        figures(trial) for trial in sorted(whole.trials, key=str)
+    ]
+
+
+def figures(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured, but for the time that it took."""
+    mocks = [{**one, "seconds": None} for one in trial["mock_requests"]]
+    return {**trial, "cpu_seconds": None, "mock_requests": mocks}
 
 
 @pytest.mark.parametrize(
