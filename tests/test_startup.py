@@ -107,7 +107,7 @@ def probed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def test_modules_that_the_configs_name_load_without_heavy_packages(probed: dict[str, Any]) -> None:
     assert {"train", "forget", "restore", "revert", "evaluate", "inference", "unlearn"} <= probed["early"].keys()
-    assert "scripts.student.adapter" in probed["modules"]["forget"]
+    assert "scripts.engines.forward" in probed["modules"]["forget"]
     assert {workflow: found for workflow, found in probed["early"].items() if found} == STATISTICS
 
 

@@ -11,7 +11,7 @@ from scripts.pool.candidates import Candidate
 
 GUARD = 0.01  # of the key metric: what retain and selection may lose against the model that never saw the patients
 LEAST_FORGOTTEN, MOST_FORGOTTEN = 0.7, 1.4  # forgotten fraction; wide, for each mock request has one measuring model
-DEEP, SHALLOW = 0.1, 0.3  # shares of the forgotten gap that come back: at most, and more than this is shallow
+DEPTH_DIGITS = 1  # of the share that comes back: models that never saw the patients differ by about a tenth in it
 LEAST_GAP = 1e-3  # of score or metric: below it a share means nothing
 
 
@@ -86,7 +86,7 @@ class Trial:
 
     def order(self) -> tuple[Any, ...]:
         """Smaller is better: clinical guard first, then whether it has forgotten, depth, agreement and cost."""
-        depth = 0 if self.recovered <= DEEP else 1 if self.recovered <= SHALLOW else 2
+        depth = max(0.0, round(self.recovered, DEPTH_DIGITS))
         forgotten = self.fraction is None or LEAST_FORGOTTEN <= self.fraction <= MOST_FORGOTTEN
         return (self.kept < -GUARD, not forgotten, depth, -round(self.agreement, 2), self.seconds)
 

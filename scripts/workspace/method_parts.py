@@ -164,6 +164,16 @@ class MethodParts(ContentParts):
         return found
 
     @property
+    def retrained(self) -> nn.Module | None:
+        """The retrained model that evaluation compares with, after checking that it saw nobody of the forget set."""
+        from scripts.cohort.provenance import check_fold_teacher
+
+        path = self.settings.retrained_path
+        if path and self.cohort.forget:
+            check_fold_teacher(path, self.cohort, self.cohort.forget, trust_unrecorded=self.settings.trust_unrecorded)
+        return self.model(path)
+
+    @property
     def fold_teachers(self) -> dict[int, list[nn.Module]]:
         """Fold -> its members, for comparison under attack; empty where nothing is attacked or none fits the goal."""
         from scripts.engines.fold_teachers import load_fold_teachers

@@ -151,3 +151,9 @@ def test_two_requests_at_once_in_one_folder(copied: Path) -> None:
     private = copied / "both" / "private"
     assert read(private / "resolution.json")["patients"]["forget"] == done
     assert list(read(private / "identity.json")["forget"]["data"]["forget"]) == done
+
+
+def test_a_model_that_saw_the_patients_is_no_retrained_one(whole: Path) -> None:
+    teacher = whole / "models" / "model.pt"
+    error = refusal("evaluate", settings(whole, "evaluate", retrained_path=str(teacher)))
+    assert f"{teacher}: was trained on patient" in str(error)

@@ -26,7 +26,7 @@ OWN_DEFAULTS["inference_classification"] = OWN_DEFAULTS["inference"]
 # A teacher is trained on everything and alone, unless told otherwise.
 OWN_DEFAULTS["train"] = {"request", "folds"}
 # Forgetting takes bf16 where it finds it; the teachers that come with the bundle, and what is measured, are float32.
-OWN_DEFAULTS["forget"] = OWN_DEFAULTS["restore"] = {"amp"}
+OWN_DEFAULTS["forget"] = OWN_DEFAULTS["restore"] = OWN_DEFAULTS["prepare"] = {"amp"}
 
 
 def content(stem: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.studies import common
 from tests.studies.recovery import ARMS, arms, measured
-from tests.studies.test_chase import children, settings_of, write_request
+from tests.studies.test_chase import RECIPE, children, settings_of, write_request
 from tests.studies.test_phantom import PAIRED, REQUEST, cohort, slope
 
 SEEDS = (11, 12, 13, 14, 15, 16)
@@ -69,18 +69,7 @@ def test_chase(data_root: Callable[[str], Path]) -> None:
 
 # Batches as in the training of four images; adapters by the recipe that was fitted to these data by hand.
 CHASE_ARMS = {
-    "adapter": {
-        "method": "erase_to_retain",
-        "scope": "all",
-        "lora_rank": 16,
-        "forget_batch": 2,
-        "retain_batch": 4,
-        "hard_share": 0.5,
-        "forget_weight": 5.0,
-        "forget_learning_rate": 2e-3,
-        "supervised_weight": 0.5,
-        "steps_per_round": 50,
-    },
+    "adapter": RECIPE,
     "all weights, hardened": {
         "method": "erase_to_retain",
         "trainable": "all",
