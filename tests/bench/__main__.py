@@ -41,7 +41,7 @@ def repeats_of(case: Case, count: int, folder: Path, *, epochs: int) -> Iterator
     for repeat in range(count):
         retrained = result("retrain", folder / "retrain_0")
         goal = None
-        for name in ("retrain", "ours", "released", "finetune"):
+        for name in ("retrain", "ours", "released", "finetune", "fold_start"):
             own = folder / f"{name}_{repeat}"
             cost = measured(steps(name, case, own, goal=goal, epochs=epochs))
             if name == "ours":

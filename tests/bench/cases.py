@@ -12,6 +12,7 @@ from typing import Any
 from scripts.cohort.build import build_cohort
 from scripts.data import build_source
 from tests.studies import common
+from tests.studies.test_chase import RECIPE as CHASE_RECIPE
 
 WORK = common.ROOT / "eval" / "bench"
 REQUEST = common.ROOT / "sample_data" / "request.csv"
@@ -24,6 +25,7 @@ class Case:
 
     Attributes:
         settings: of all workflows.
+        recipe: of ours; empty takes the default.
         members: teachers of the forget patients' fold.
         fold: the fold that left them out.
         metric: the key metric.
@@ -37,6 +39,7 @@ class Case:
     members: int
     metric: str
     released: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     released_epochs: int = 80
 
     @property
@@ -85,7 +88,9 @@ def chase(members: int) -> Case | None:
     child = sorted(child for child, fold in cohort.folds.items() if fold == 0)[0]
     settings["request"] = write_request(WORK / "chase" / "one_child.csv", level="patient", unit=child)
     batch = {"forget_batch": 4, "retain_batch": 4}
-    return Case(name="chase", settings=settings, fold=0, members=members, metric="dice", released=batch)
+    return Case(
+        name="chase", settings=settings, fold=0, members=members, metric="dice", released=batch, recipe=CHASE_RECIPE
+    )
 
 
 # Of a tenth of the lesions that was forgotten before, the one that original and retrained models of three seeds tell

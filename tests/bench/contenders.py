@@ -1,4 +1,4 @@
-"""The four ways to answer a request, each as the workflows that it runs."""
+"""The ways to answer a request, each as the workflows that it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scripts.engines.arithmetic import has_bf16
 from tests.bench.cases import Case
 from tests.studies import common
 
-CONTENDERS = ("retrain", "released", "finetune", "ours")
+CONTENDERS = ("retrain", "released", "finetune", "ours", "fold_start")
 FINETUNED = 10  # times fewer epochs than the teacher's training, at a tenth of its learning rate
 
 SOURCE = {
@@ -42,17 +42,19 @@ def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: in
     """
     settings = own_settings(case, folder)
     if name == "ours":
-        return [{"workflow": step, "settings": settings} for step in ("forget", "restore")]
+        own = {**settings, "method": "erase_to_retain", **case.recipe}
+        return [{"workflow": step, "settings": own} for step in ("forget", "restore")]
+    if name == "fold_start":
+        own = {**settings, "method": "fold_start", "retain_batch": recipe(case)["batch_size"]}
+        return [{"workflow": "forget", "settings": own}]
     if name == "released":
         own = {
             **settings,
+            "method": "erase_to_retain",
             **common.overlay("method_released"),
             **case.released,
             "max_rounds": epochs,
             "min_rounds": 1,
-            # Measured on the same scale as ours, without the reference's passes in its own steps.
-            "fold_reference::wanted": True,
-            "train::forward::reference": None,
             "stop_at": goal,
             "tolerance": 1.0,
         }
@@ -95,7 +97,7 @@ def passes(case: Case) -> dict[str, float]:
 
 def result(name: str, folder: Path) -> Path:
     """The weights that a contender left."""
-    return folder / "release" / "student.pt" if name in ("ours", "released") else folder / "model.pt"
+    return folder / "release" / "student.pt" if name in ("ours", "released", "fold_start") else folder / "model.pt"
 
 
 def outcome(case: Case, folder: Path, student: Path, retrained: Path) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def test_contenders_leave_out_what_is_to_be_forgotten(tmp_path: Path) -> None:
     (released,) = steps("released", case, tmp_path, goal=0.9)
     assert released["settings"]["schedule"] == "released" and released["settings"]["stop_at"] == 0.9
     assert [step["workflow"] for step in steps("ours", case, tmp_path, goal=None)] == ["forget", "restore"]
+    (start,) = steps("fold_start", case, tmp_path, goal=None)
+    assert (start["workflow"], start["settings"]["method"]) == ("forget", "fold_start")
 
 
 def test_bound_counts_the_passes_that_any_request_needs() -> None:

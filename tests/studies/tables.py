@@ -137,7 +137,9 @@ def cost() -> str:
     for found in results("speed.json"):
         for name, case in found["datasets"].items():
             ours = case["contenders"]["ours"]["cpu_seconds"]["median"]
-            for contender in ("ours", "retrain", "released", "finetune"):
+            for contender in ("ours", "fold_start", "retrain", "released", "finetune"):
+                if contender not in case["contenders"]:
+                    continue
                 row = case["contenders"][contender]
                 cpu = row["cpu_seconds"]
                 values = next(value for key, value in row["outcome"].items() if key in ("dice", "iou", "accuracy"))
