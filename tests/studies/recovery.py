@@ -33,7 +33,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "fold start, labels only": {"method": "fold_start", "exact": True},
 }
 SEEN = ("fine_tuned_20", "fine_tuned_60")  # of the kind that hardening goes against
-UNSEEN = ("fine_tuned_slow", "fine_tuned_sgd", "relearned_5", "relearned_20")
+UNSEEN = ("fine_tuned_sgd", "relearned_5", "relearned_20")
 AGREEMENT = ("retain", "validation", "test")
 
 

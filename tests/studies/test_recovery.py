@@ -17,6 +17,8 @@ from tests.studies.test_chase import RECIPE, children, settings_of, write_reques
 from tests.studies.test_phantom import PAIRED, REQUEST, cohort, slope
 
 SEEDS = (11, 12, 13, 14, 15, 16)
+# Methods that are tried on every pair; the others on the first one alone.
+MAIN = ("adapter", "adapter, hardened", "all weights, hardened", "fold start")
 POOL_SEED = 201  # of the fold teacher that left the patients out; none of the pairs has it
 CHASE_SEED = 1
 
@@ -39,7 +41,7 @@ def test_phantom(seed: int) -> None:
     retrained = common.train(folder, "retrained", {**paired, "request": str(REQUEST)})
     common.share_pool(pool(), folder)
     settings = {"model_dir": str(folder), "seed": seed, "request": str(REQUEST), **PAIRED}
-    made = arms(folder, settings, ARMS)
+    made = arms(folder, settings, ARMS if seed == SEEDS[0] else {name: ARMS[name] for name in MAIN})
     (member,) = sorted(pool().glob("model_fold*.pt"))
     result = measured(folder, settings, made, {"retrained": retrained, "fold teacher as it is": member})
     weights = {name: place / "release" / "student.pt" for name, place in made.items()}
