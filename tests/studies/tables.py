@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from scipy.stats import t
+
 from scripts.references.verifier_study import OUTCOMES, PATTERNS
 from tests.studies.common import RESULTS, read
 
@@ -231,9 +233,92 @@ def retain_subset() -> str:
     return table(["seed", "part", "chosen", "FF_true", "Dice retain", "Dice validation", "Dice test", "CPU s"], rows)
 
 
+RECOVERED = ("fine_tuned_20", "fine_tuned_60", "fine_tuned_sgd", "relearned_20")
+MODELS = (
+    "adapter",
+    "adapter, hardened",
+    "all weights",
+    "all weights, hardened",
+    "fold start",
+    "fold start, labels only",
+    "fold teacher as it is",
+    "retrained",
+)
+
+
+def recovery_kept(pattern: str) -> str:
+    """What each method forgets, what it costs the other sets, how near it stays to the teacher; means over pairs."""
+    rows = []
+    for name, found in recovery_rows(pattern):
+        change = [mean(one["dice"][part] - one["teacher"][part] for one in found) for part in SETS[1:]]
+        agreement = [mean(one["agreement"][part] for one in found) for part in SETS[1:]]
+        truth = [one["ff_true"] for one in found if one.get("ff_true") is not None]
+        seconds = [one["cost"] for one in found if one["cost"] is not None]
+        rows.append(
+            [
+                name,
+                str(len(found)),
+                number(mean(truth)) if truth else "-",
+                number(mean(one["dice"]["forget"] for one in found)),
+                ", ".join(f"{value:+.3f}" for value in change),
+                ", ".join(number(value) for value in agreement),
+                f"{mean(seconds):.0f}" if seconds else "-",
+            ]
+        )
+    changes = "Dice retain, validation, test minus teacher"
+    return table(
+        ["", "pairs", "FF_true", "Dice forget", changes, "agreement with the teacher: the same", "CPU s"], rows
+    )
+
+
+def recovery_attacked(pattern: str) -> str:
+    """The share that comes back after each attack, by Dice / by score: mean over pairs, and its upper 95 % bound."""
+    rows = []
+    for name, found in recovery_rows(pattern):
+        cells = []
+        for attack in RECOVERED:
+            parts = []
+            for measure in ("dice", "score"):
+                values = [one["recovery"][attack][f"recovered_{measure}"] for one in found]
+                parts.append(bounded([value for value in values if value is not None]))
+            cells.append(" / ".join(parts))
+        rows.append([name, str(len(found)), *cells])
+    return table(["", "pairs", *RECOVERED], rows)
+
+
+def recovery_rows(pattern: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Model -> what was measured of it on each pair, with the teacher's Dice beside."""
+    found = results(pattern)
+    rows = []
+    for name in MODELS:
+        own = [{**pair[name], "teacher": pair["teacher"]["dice"]} for pair in found if name in pair]
+        if own:
+            rows.append((name, own))
+    return rows
+
+
+def mean(values: Iterable[float]) -> float:
+    """Of at least one value."""
+    return statistics.fmean(values)
+
+
+def bounded(values: Sequence[float]) -> str:
+    """Mean, and in brackets its one-sided upper 95 % bound by Student's t where there are three values or more."""
+    if not values:
+        return "-"
+    if len(values) < 3:
+        return f"{mean(values):.2f}"
+    bound = mean(values) + t.ppf(0.95, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return f"{mean(values):.2f} ({bound:.2f})"
+
+
 def main() -> None:
     """Print all tables."""
     for title, text in (
+        ("Recovery, phantom", recovery_kept("recovery/phantom_seed*.json")),
+        ("Recovery, phantom, attacked", recovery_attacked("recovery/phantom_seed*.json")),
+        ("Recovery, CHASE_DB1", recovery_kept("recovery/chase_seed*.json")),
+        ("Recovery, CHASE_DB1, attacked", recovery_attacked("recovery/chase_seed*.json")),
         ("Cost", cost()),
         ("Verdicts", verdicts()),
         ("The verifier measured", verifier()),
