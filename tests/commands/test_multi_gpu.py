@@ -51,6 +51,19 @@ RELEASED = {
     "min_rounds": 2,
     "max_rounds": 2,
 }
+# All weights, hardened: each process attacks its copy with its part of the batch. Plain descent, see below.
+HARDENED = {
+    "trainable": "all",
+    "lora_rank": None,
+    "hardening_weight": 0.3,
+    "hardening_steps": 2,
+    "optimizer::_target_": "torch.optim.SGD",
+    "forget_learning_rate": 0.05,
+    "min_rounds": 2,
+    "max_rounds": 2,
+    "forget_batch": 3,
+    "retain_batch": 9,
+}
 # AdamW takes a gradient that is zero but for rounding for a full step; plain descent leaves it small.
 DESCENT = {"epochs": 2, "optimizer::_target_": "torch.optim.SGD", "learning_rate": 0.05, "batch_size": 49}
 
@@ -68,6 +81,7 @@ def plan(folder: Path, pool: Path, request: Path) -> list[dict[str, Any]]:
     steps = [
         ("uneven", "forget", "forget", {**forget, **UNEVEN}, 5),
         ("released", "forget", "forget", {**forget, **RELEASED}, 0),
+        ("hardened", "forget", "forget", {**forget, **HARDENED}, 0),
         ("restored", "restore", "restore", {**RESTORE, **given}, 0),
         ("trained", "train", "single", {**TRAIN, **DESCENT, "model_dir": str(folder / "trained")}, 0),
     ]
@@ -145,6 +159,19 @@ def test_two_processes_make_the_student_of_one(side_by_side: SimpleNamespace, na
     entry = read(two / "release" / "timing.json")[phase]
     # The first of them was interrupted in the middle of a round, and taken up again by both processes.
     assert entry["processes"] == 2 and entry["resumed"] == (name == "uneven")
+
+
+@pytest.mark.slow
+def test_two_processes_harden_as_one(side_by_side: SimpleNamespace, pool: Path) -> None:
+    one, two = (folder / "hardened" for folder in (side_by_side.one, side_by_side.two))
+    start, alone, both = (
+        tensors(path) for path in (pool / "model.pt", *(folder / "release" / "student.pt" for folder in (one, two)))
+    )
+    moved = max(float((alone[name] - start[name]).abs().max()) for name in start)
+    # The attacker is AdamW, which makes rounding grow within its few steps.
+    apart = max(float((alone[name] - both[name]).abs().max()) for name in start)
+    assert moved > 1e-3 and apart < moved / 50
+    assert_same_outputs(one, two)
 
 
 @pytest.mark.slow

@@ -29,6 +29,24 @@ def test_resolution_of_the_cohort(bench, tmp_path, look: bool) -> None:
         assert found["near_duplicates"] is None
 
 
+@pytest.mark.parametrize("needed", [True, False])
+def test_look_alikes_of_images_that_cannot_be_read(bench, tmp_path, needed: bool, monkeypatch, capsys) -> None:
+    def unreadable(*_: object) -> None:
+        raise InputError("p1.png: cannot be read")
+
+    monkeypatch.setattr("scripts.record.resolution.with_near_duplicates", unreadable)
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    write = WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source, needs_images=needed)
+    if needed:
+        with pytest.raises(InputError, match="cannot be read"):
+            write()
+        assert not folder.resolution.exists()
+        return
+    write()
+    assert json.loads(folder.resolution.read_text())["near_duplicates"] is None
+    assert "look-alikes were not searched for: p1.png: cannot be read" in capsys.readouterr().out
+
+
 def test_what_is_drawn_from_is_counted_and_not_named(bench, tmp_path) -> None:
     folder = RunFolder(output_dir=tmp_path, log=False)
     loaders = bench.loaders(retain_images=4)

@@ -1,0 +1,50 @@
+"""`fold_start` by the commands: no file of the patients is opened, and the run can be evaluated and taken back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commands.common import assert_same_tensors, read, request_file, run
+from tests.commands.small_data import NETWORK, PATIENTS, opened, run_settings, trained_patients
+
+ADAPTER_ONLY = ("lora_rank", "bisect", "forget_batch")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """Data and models of the small run, and a request for one patient, without a run."""
+    target = tmp_path / "copy"
+    target.mkdir()
+    for name in ("data", "models"):
+        shutil.copytree(whole / name, target / name)
+    request_file(target / "request.csv", trained_patients(target / "models")[:1])
+    return target
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_no_file_of_the_patient_is_opened(folder: Path, exact: bool) -> None:
+    patient = trained_patients(folder / "models")[0]
+    own = {name: value for name, value in run_settings(folder, "forget").items() if name not in ADAPTER_ONLY}
+    own |= {"method": "fold_start", "exact": exact, "near_duplicates": False}
+    # The digests by which the files are known are computed once, and kept beside the models.
+    run("forget", {**own, "output_dir": str(folder / "first")})
+    with opened() as paths:
+        run("forget", own)
+    assert any(other in path for path in paths for other in PATIENTS if other != patient)
+    assert not [path for path in paths if patient in path]
+    assert_same_tensors(folder / "first" / "release" / "student.pt", folder / "run" / "release" / "student.pt")
+
+
+def test_evaluated_and_taken_back(folder: Path) -> None:
+    own = {name: value for name, value in run_settings(folder, "forget").items() if name not in ADAPTER_ONLY}
+    run("forget", {**own, "method": "fold_start", "near_duplicates": False})
+    run("evaluate", run_settings(folder, "evaluate"))
+    metrics = read(folder / "run" / "release" / "metrics.json")
+    assert {"teacher", "student"} <= metrics.keys() and "fine_tuned_20" in metrics["recovery"]["student"]
+    places = {"model_dir": str(folder / "models"), "request": own["request"], "output_dir": own["output_dir"]}
+    run("revert", {**places, "network_name": NETWORK["network_name"]})
+    assert_same_tensors(folder / "run" / "release" / "teacher.pt", folder / "models" / "model.pt")
+    assert not (folder / "run" / "release" / "student.pt").exists()
