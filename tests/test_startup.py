@@ -16,8 +16,9 @@ HEAVY = (
     *("peft", "transformers", "accelerate", "huggingface_hub", "itk", "pydicom", "imagehash", "scipy", "sklearn"),
     *("skimage", "pandas", "matplotlib", "tensorboard", "tensorboardX", "mlflow", "torchvision"),
 )
-# Statistics are what these workflows are for.
+# Statistics are what these workflows are for; preparation makes models as references are made.
 STATISTICS = {
+    "prepare": {"scripts.pool.calibration": "scipy", "scripts.pool.preparation": "scipy"},
     "references": {"scripts.references.pool": "scipy", "scripts.references.qualification": "scipy"},
     "verify": {"scripts.record.judgement": "scipy"},
     "verifier_study": {"scripts.references.verifier_study": "scipy"},

@@ -7,7 +7,7 @@ intensities pooled to 8 x 8 x 8. Both see copies, re-compressions and small shif
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from PIL import Image
 from torch.nn.functional import adaptive_avg_pool3d
 
 from scripts.cohort.cohort import SETS, Cohort, Record
-from scripts.data.source import DataSource
 
 HASH_BITS = 4  # of 64: pairs of different dermoscopy images start to appear above
 COSINE = 0.01
@@ -69,13 +68,13 @@ def distances(first: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def near_duplicates(
-    cohort: Cohort, loading: Sequence[Callable[[Record], Record]], *, threshold: float | None = None
+    cohort: Cohort, print_of: Callable[[Record], np.ndarray], *, threshold: float | None = None
 ) -> list[dict[str, Any]]:
     """Pairs of a forget image and an image of another set within `threshold`, nearest first.
 
     Args:
         cohort: the sets.
-        loading: see `DataSource.loading`; only the image is loaded.
+        print_of: the fingerprint of a record's image.
         threshold: bits (2D) or cosine distance (3D); None takes `HASH_BITS` or `COSINE`.
 
     Returns:
@@ -84,11 +83,11 @@ def near_duplicates(
     others = [(name, record) for name in SETS if name != "forget" for record in cohort.named(name)]
     if not cohort.forget or not others:
         return []
-    prints = np.stack([_print(record, loading) for _, record in others])
+    prints = np.stack([print_of(record) for _, record in others])
     limit = threshold if threshold is not None else (HASH_BITS if prints.dtype == bool else COSINE)
     pairs = []
     for record in cohort.forget:
-        apart = distances(_print(record, loading), prints)
+        apart = distances(print_of(record), prints)
         for index in np.flatnonzero(apart <= limit):
             name, other = others[index]
             pair = {"forget": record["image_id"], "image": other["image_id"], "set": name}
@@ -96,15 +95,9 @@ def near_duplicates(
     return sorted(pairs, key=lambda pair: (pair["distance"], pair["forget"], pair["image"]))
 
 
-def with_near_duplicates(cohort: Cohort, source: DataSource, *, threshold: float | None = None) -> Cohort:
-    """The cohort with `near_duplicates` in its resolution. Reads every image once."""
-    pairs = near_duplicates(cohort, source.loading(), threshold=threshold)
+def with_near_duplicates(
+    cohort: Cohort, print_of: Callable[[Record], np.ndarray], *, threshold: float | None = None
+) -> Cohort:
+    """The cohort with `near_duplicates` in its resolution; asks for the fingerprint of every image once."""
+    pairs = near_duplicates(cohort, print_of, threshold=threshold)
     return dataclasses.replace(cohort, resolution={**cohort.resolution, "near_duplicates": pairs})
-
-
-def _print(record: Record, loading: Sequence[Callable[[Record], Record]]) -> np.ndarray:
-    for step in loading:
-        record = step(record)
-        if isinstance(record["image"], torch.Tensor):
-            break
-    return fingerprint(record["image"])

@@ -27,6 +27,7 @@ class Preparation:
         calibration: finds the recipe.
         procedure: of the reference models, in whose folder mock requests and their students lie.
         write_answers: measures teacher and fold teachers on the selection set and writes that down.
+        write_prints: computes the fingerprints of all images and keeps them.
         teacher: file of the teacher.
         folder: of the fold teachers; the recipe is written there.
         batch: images per step of the teacher's training.
@@ -42,6 +43,7 @@ class Preparation:
         calibration: Calibration,
         procedure: Pairs,
         write_answers: Callable[[], None],
+        write_prints: Callable[[], None],
         teacher: Path,
         folder: str | Path,
         batch: int,
@@ -51,7 +53,7 @@ class Preparation:
         backend: str = "local",
     ) -> None:
         self.pool, self.calibration, self.procedure = pool, calibration, procedure
-        self.write_answers = write_answers
+        self.write_answers, self.write_prints = write_answers, write_prints
         self.teacher, self.folder, self.batch = teacher, Path(folder), int(batch)
         self.minutes, self.recalibrate = float(minutes), bool(recalibrate)
         self.workers, self.backend = int(workers), backend
@@ -92,6 +94,7 @@ class Preparation:
         )
         self.pool.run(present=present)
         self.write_answers()
+        self.write_prints()
         if not done:
             self._calibrate()
 

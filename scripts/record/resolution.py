@@ -12,9 +12,9 @@ from ignite.engine import Engine, Events
 from scripts import processes
 from scripts.cohort import SETS, Cohort, with_near_duplicates
 from scripts.cohort.cohort import image_ids
+from scripts.cohort.fingerprints import Fingerprints
 from scripts.cohort.loaders import CohortLoaders
 from scripts.cohort.membership import read_json_object
-from scripts.data.source import DataSource
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.run_folder import RunFolder
@@ -28,7 +28,7 @@ class WriteResolution:
     Nothing is written where a resolution is there: it is that of the run that is now resumed, or the run is refused.
 
     Args:
-        near_duplicates: also list look-alikes of forget images in the other sets.
+        prints: by which look-alikes of forget images in the other sets are listed; None: they are not searched for.
         loaders: what forgetting draws from, to be counted in it.
         needs_images: whether forgetting opens images of the forget set; where not, they may be unreadable.
     """
@@ -38,15 +38,12 @@ class WriteResolution:
         *,
         folder: RunFolder,
         cohort: Cohort,
-        source: DataSource,
-        near_duplicates: bool = True,
+        prints: Fingerprints | None = None,
         loaders: CohortLoaders | None = None,
         needs_images: bool = True,
     ) -> None:
-        self.needs_images = needs_images
-        self.folder, self.cohort, self.source = folder, cohort, source
-        self.near_duplicates = bool(near_duplicates)
-        self.loaders = loaders
+        self.folder, self.cohort, self.prints = folder, cohort, prints
+        self.loaders, self.needs_images = loaders, needs_images
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self)
@@ -60,16 +57,18 @@ class WriteResolution:
             compare_resolution(folder=self.folder, cohort=self.cohort)
             return
         _refuse_without_record(self.folder)
-        cohort = self._searched() if self.near_duplicates else self.cohort
+        cohort = self.cohort if self.prints is None else self._searched(self.prints)
         _say_look_alikes(cohort.resolution["near_duplicates"] or [])
         if self.loaders is not None:
             cohort = replace(cohort, resolution={**cohort.resolution, "drawn_from": self.loaders.report()})
         write_json(self.folder.resolution, cohort.resolution)
 
-    def _searched(self) -> Cohort:
+    def _searched(self, prints: Fingerprints) -> Cohort:
         """The cohort with its look-alikes; without them where the patients' images, which are not needed, are gone."""
         try:
-            return with_near_duplicates(self.cohort, self.source)
+            found = with_near_duplicates(self.cohort, prints.of)
+            prints.save()
+            return found
         except InputError as error:
             if self.needs_images:
                 raise

@@ -12,13 +12,19 @@ from scripts.workspace.model_parts import ModelParts
 from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
+    from scripts.cohort.fingerprints import Fingerprints
     from scripts.identity import ContentDigests
 
 
 class ContentParts(ModelParts):
-    """Digests of images and labels, kept beside the models by path, size and time."""
+    """Digests and fingerprints of images, which depend on no request."""
 
-    _digests: ContentDigests | None = None
+    @cached_property
+    def digests(self) -> ContentDigests:
+        """Digests of files, kept beside the models by path, size and time."""
+        from scripts.identity import ContentDigests
+
+        return ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
 
     @cached_property
     def contents(self) -> dict[str, dict[str, dict[str, str]]]:
@@ -28,9 +34,27 @@ class ContentParts(ModelParts):
         about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
         return shared("contents", about, lambda: self._digests_of({name: self.cohort.named(name) for name in SETS}))
 
-    def _digests_of(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
-        from scripts.identity import ContentDigests
+    @cached_property
+    def prints(self) -> Fingerprints:
+        """Fingerprints of images, by which look-alikes are found, kept beside the models by content."""
+        from scripts.cohort.fingerprints import FILE_NAME, Fingerprints
+        from scripts.identity.identity import plain_digest
 
-        if self._digests is None:
-            self._digests = ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
-        return {name: self._digests.of_records(records) for name, records in sets.items()}
+        return Fingerprints(
+            self.source.loading(),
+            path=Path(self.settings.model_dir) / FILE_NAME,
+            digest=self.digests.of_record,
+            about=plain_digest([self.source.name, self._some(["in_channels", "spatial_dims", "task"])]),
+        )
+
+    def write_prints(self) -> None:
+        """Compute the fingerprints of all images that a request could have to be compared with."""
+        from scripts.cohort.cohort import SETS
+
+        for name in SETS:
+            for record in self.cohort.named(name):
+                self.prints.of(record)
+        self.prints.save()
+
+    def _digests_of(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
+        return {name: self.digests.of_records(records) for name, records in sets.items()}

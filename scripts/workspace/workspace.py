@@ -34,8 +34,8 @@ class Workspace(PoolParts):
 
         A command that was refused does not come here: it leaves the folder of the models as it was.
         """
-        if self._digests is not None and processes.first():
-            self._digests.save()
+        if "digests" in self.__dict__ and processes.first():
+            self.digests.save()
         super().end()
 
     # -- the folder of the run
@@ -127,8 +127,7 @@ class Workspace(PoolParts):
         WriteResolution(
             folder=self.folder,
             cohort=self.cohort,
-            source=self.source,
-            near_duplicates=self.settings.near_duplicates,
+            prints=self.prints if self.settings.near_duplicates else None,
             loaders=self.loaders,
             needs_images=bool(self.looked_at),
         )()

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from scripts.cohort import near_duplicates, resolve, with_near_duplicates
+from scripts.cohort.fingerprints import Fingerprints
 from scripts.cohort.near_duplicates import COSINE, HASH_BITS, distances, fingerprint
 from scripts.request import Request
 
@@ -43,7 +44,7 @@ def cohort_with_copies(request, listed, make_patients):
 def test_copies_are_listed_with_their_distance_and_not_moved(cohort_with_copies):
     cohort, source, copies = cohort_with_copies
     assert cohort.resolution["near_duplicates"] is None
-    found = with_near_duplicates(cohort, source)
+    found = with_near_duplicates(cohort, Fingerprints(source.loading()).of)
     pairs = found.resolution["near_duplicates"]
     assert {pair["image"]: pair["set"] for pair in pairs} == {copies[0]: "retain", copies[1]: "test"}
     apart = {pair["image"]: pair["distance"] for pair in pairs}
@@ -55,12 +56,12 @@ def test_copies_are_listed_with_their_distance_and_not_moved(cohort_with_copies)
 
 def test_nothing_to_forget_and_thresholds(cohort_with_copies, listed, make_patients):
     cohort, source, copies = cohort_with_copies
-    exact = near_duplicates(cohort, source.loading(), threshold=1e-6)
+    exact = near_duplicates(cohort, Fingerprints(source.loading()).of, threshold=1e-6)
     assert copies[0] in {pair["image"] for pair in exact}
-    everything = near_duplicates(cohort, source.loading(), threshold=1e9)
+    everything = near_duplicates(cohort, Fingerprints(source.loading()).of, threshold=1e9)
     assert len(everything) == 11
     assert [pair["distance"] for pair in everything] == sorted(pair["distance"] for pair in everything)
-    assert near_duplicates(resolve(source), source.loading()) == []
+    assert near_duplicates(resolve(source), Fingerprints(source.loading()).of) == []
 
 
 def test_distances_are_those_of_the_definitions():

@@ -28,13 +28,15 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 def test_no_file_of_the_patient_is_opened(folder: Path, exact: bool) -> None:
     patient = trained_patients(folder / "models")[0]
     own = {name: value for name, value in run_settings(folder, "forget").items() if name not in ADAPTER_ONLY}
-    own |= {"method": "fold_start", "exact": exact, "near_duplicates": False}
-    # The digests by which the files are known are computed once, and kept beside the models.
+    own |= {"method": "fold_start", "exact": exact, "near_duplicates": True}
+    # By what the files are known, and by what look-alikes are found, is computed once and kept beside the models.
     run("forget", {**own, "output_dir": str(folder / "first")})
     with opened() as paths:
         run("forget", own)
     assert any(other in path for path in paths for other in PATIENTS if other != patient)
     assert not [path for path in paths if patient in path]
+    resolutions = [read(folder / name / "private" / "resolution.json") for name in ("first", "run")]
+    assert resolutions[0]["near_duplicates"] == resolutions[1]["near_duplicates"] is not None
     assert_same_tensors(folder / "first" / "release" / "student.pt", folder / "run" / "release" / "student.pt")
 
 

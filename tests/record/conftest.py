@@ -49,7 +49,7 @@ def forget(bench: Any, root: Path, *, rounds: int = 2, bisect: bool = True) -> t
         retain_objective=build_retain_objective("distillation", "segmentation"),
         max_epochs=rounds,
         handlers=[
-            WriteResolution(folder=folder, cohort=bench.cohort, source=bench.source),
+            WriteResolution(folder=folder, cohort=bench.cohort),
             Resume(path=folder.checkpoint("forget"), objects=objects),
             EpochSeed(seed=0, loaders=loader),
             StopAtGoal(criterion=criterion, student=student, stop_at=9.0, tolerance=1.0, min_rounds=1),
