@@ -55,7 +55,7 @@ def test_joint_leaves_out_what_is_not_asked_for_or_empty(bench) -> None:
 def test_the_schedule_chooses_the_loader(bench, schedule: str, kind: type) -> None:
     sizes = {"forget_batch": 2, "retain_batch": 8, "guard_batch": 0, "steps_per_round": 7}
     recipe = SimpleNamespace(schedule=schedule, hard_share=0.5, **sizes)
-    loader = bench.loaders().for_recipe(recipe)
+    loader = bench.loaders().for_recipe(recipe, forget=bench.cohort.forget)
     retain, forget = len(bench.cohort.retain), len(bench.cohort.forget)
     assert isinstance(loader, kind)
     assert len(loader) == (7 if schedule == "joint" else -(-retain // 8) + -(-forget // 2))
@@ -64,3 +64,16 @@ def test_the_schedule_chooses_the_loader(bench, schedule: str, kind: type) -> No
         record["image_id"] for record in bench.cohort.retain
     ]
     assert (loader.hard is None) == (schedule == "released")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_of_the_forget_set_only_what_a_method_looks_at_is_drawn(bench, count: int) -> None:
+    sizes = {"forget_batch": 2, "retain_batch": 2, "guard_batch": 0, "steps_per_round": 6}
+    recipe = SimpleNamespace(schedule="joint", hard_share=0.0, **sizes)
+    loaders = bench.loaders()
+    some = bench.cohort.forget[:count]
+    drawn = [batch for batch in loaders.for_recipe(recipe, forget=some)]
+    found = {image for batch in drawn if "forget" in batch for image in batch["forget"]["image_id"]}
+    assert found == {record["image_id"] for record in some}
+    # What is evaluated is the whole set all the same.
+    assert len(loaders.dataset("forget")) == len(bench.cohort.forget)
