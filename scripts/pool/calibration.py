@@ -29,6 +29,7 @@ from scripts.pool.trial import Measured, Trial
 from scripts.references.controls import write_request
 from scripts.references.jobs import Job, digest
 from scripts.references.pairs import Pairs
+from scripts.references.qualification import refuse_shared_seed
 from scripts.tasks import Task
 
 MOST = 4  # patients of a mock request
@@ -131,6 +132,7 @@ class Calibration:
         write_request(request, name="mock", patients=asked)
         contents = {patient: pairs.contents["retain"][patient] for patient in asked}
         folds = len(set(self.cohort.folds.values()))
+        refuse_shared_seed(pairs.fold_dir, fold, seed=pairs.first_seed)
         measure = pairs.fold_out(fold, folds=folds, seed=pairs.first_seed)
         return Mock(records=records, request=request, key=digest(contents), measure=measure)
 

@@ -103,12 +103,7 @@ class Qualify:
         seed, folds = self.pairs.first_seed, len(set(self.cohort.folds.values()))
         wanted = sorted({self.cohort.folds[patient] for patient in self.patients})
         for fold in wanted:
-            for path in member_paths(self.pairs.fold_dir, fold):
-                record = ModelRecord.read(path)
-                if record is not None and record.training.get("seed") == seed:
-                    raise InputError(
-                        f"reference_seed: {seed} is the seed of {path}, a target of unlearning; give another one"
-                    )
+            refuse_shared_seed(self.pairs.fold_dir, fold, seed=seed)
         return {fold: self.pairs.fold_out(fold, folds=folds, seed=seed) for fold in wanted}
 
     def _mock(self, patient: str) -> Job:
@@ -121,6 +116,14 @@ class Qualify:
 
     def _records(self, patient: str) -> list[dict[str, Any]]:
         return [record for record in self.cohort.retain if record["patient_id"] == patient]
+
+
+def refuse_shared_seed(fold_dir: Path, fold: int, *, seed: int) -> None:
+    """Raise InputError where a model of `seed` would measure what has a fold teacher of that seed as its target."""
+    for path in member_paths(fold_dir, fold):
+        record = ModelRecord.read(path)
+        if record is not None and record.training.get("seed") == seed:
+            raise InputError(f"reference_seed: {seed} is the seed of {path}, a target of unlearning; give another one")
 
 
 def _calibrated_on(folder: Path, cohort: Cohort) -> set[str]:

@@ -195,6 +195,7 @@ def figures(trial: Mapping[str, Any]) -> dict[str, Any]:
     [
         ({"model_name": "absent.pt"}, "absent.pt: no such checkpoint"),
         ({"folds": 0}, "folds: 0: fold teachers are needed"),
+        ({"reference_seed": 0}, "reference_seed: 0 is the seed of"),
         ({"calibration_requests": 3}, "calibration_requests: 3: there are patients in 2 folds only"),
     ],
 )
