@@ -38,7 +38,11 @@ def build_method(name: str, settings: Mapping[str, Any], *, calibrated: Mapping[
     Raises:
         InputError: unknown name; a value that is not allowed.
     """
-    given = {**given_fields(calibrated or {}), **given_fields(settings)}
+    calibrated, asked = dict(calibrated or {}), settings.get("trainable")
+    if asked is not None and asked != calibrated.get("trainable", asked):
+        # It was found for the other kind of student, and says nothing of this one.
+        calibrated = {}
+    given = {**given_fields(calibrated), **given_fields(settings)}
     return method_class(name)(
         **{about: settings[about] for about in ("goal", "schedule", "task", "reference", "exact")}, given=given
     )

@@ -113,3 +113,12 @@ def test_what_was_calibrated_stands_below_what_a_config_says() -> None:
     calibrated = {"trainable": "all", "retain_batch": 24, "forget_learning_rate": 7e-4}
     found = build_method("erase_to_retain", ABOUT | {"retain_batch": 5}, calibrated=calibrated).recipe
     assert (found.trainable, found.retain_batch, found.learning_rate) == ("all", 5, 7e-4)
+
+
+def test_a_recipe_of_the_other_kind_of_student_is_left_out() -> None:
+    adapter = {"trainable": "adapter", "scope": "all", "lora_rank": 16, "retain_batch": 24}
+    found = build_method("erase_to_retain", ABOUT | {"trainable": "all"}, calibrated=adapter).recipe
+    assert found == build_method("erase_to_retain", ABOUT | {"trainable": "all"}).recipe
+    whole = {"trainable": "all", "retain_batch": 24}
+    found = build_method("erase_to_retain", ABOUT | {"trainable": "adapter"}, calibrated=whole).recipe
+    assert found == build_method("erase_to_retain", ABOUT).recipe
