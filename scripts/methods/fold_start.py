@@ -76,7 +76,6 @@ class FoldStart(Method):
                 f"method: '{self.name}' needs fold teachers, and the patients to forget are in no fold; train the pool"
                 " once (run train ... --folds K), give the same folds: K here, or set method: erase_to_retain"
             )
-
         if self.exact and self.looked_at(cohort):
             raise InputError(
                 "exact: true needs one fold teacher that saw none of the patients, and they are in several folds; set"
