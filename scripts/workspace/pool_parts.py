@@ -57,9 +57,10 @@ class PoolParts(MethodParts):
             "exact": False,
             "task": self.settings.task,
         }
-        phases = build_method(candidate.method, about, calibrated=candidate.settings).phases
-        own = {"method": candidate.method, **candidate.settings}
-        return self.pairs({phase: own if phase == "forget" else {} for phase in phases})
+        method = build_method(candidate.method, about, calibrated=candidate.settings)
+        # Every setting is given, so that a recipe that is there already has no part in the trial of another one.
+        own = {"method": method.name, **method.recipe.as_settings()}
+        return self.pairs({phase: own if phase == "forget" else {} for phase in method.phases})
 
     def write_answers(self) -> None:
         """Measure teacher and fold teachers on the selection set, where that is not known."""

@@ -84,6 +84,20 @@ def test_again_it_makes_nothing(prepared: Path, few: None, capsys: pytest.Captur
     assert json.loads((prepared / "models" / "recipe.json").read_text()) == json.loads(text)
 
 
+def test_found_anew_beside_an_old_recipe_it_makes_the_same_students(prepared: Path, few: None, tmp_path: Path) -> None:
+    shutil.copytree(prepared / "models", tmp_path / "models")
+    shutil.copytree(prepared / "references", tmp_path / "references")
+    path = tmp_path / "models" / "recipe.json"
+    content = json.loads(path.read_text())
+    content["settings"] = {name: {"retain_batch": 7, "forget_weight": 3.0} for name in content["settings"]}
+    path.write_text(json.dumps(content))
+    before = made(tmp_path)
+    run("prepare", settings(tmp_path, recalibrate=True))
+    assert made(tmp_path) == before
+    found = RecipeFile.read(tmp_path / "models")
+    assert found is not None and found.settings["fold_start"]["retain_batch"] == FEW["retain_batch"]
+
+
 def test_a_request_takes_the_preferred_method_and_opens_no_image_of_the_patients(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
