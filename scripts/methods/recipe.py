@@ -79,6 +79,15 @@ FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
 SETTINGS = tuple(_SETTINGS.get(name, name) for name in FIELDS if name not in ("goal", "schedule"))
 
 
+# Fields that every recipe gives as settings; the others it gives only where they have an effect.
+ALWAYS = tuple(name for name in FIELDS if name not in (*ADAPTER, "goal", "schedule", "stop_at", "supervised_weight"))
+
+
+def leaves_open(settings: Mapping[str, Any]) -> bool:
+    """Whether a recipe could fill in a setting; in the models of a pool all of them are given."""
+    return any(settings.get(_SETTINGS.get(name, name)) is None for name in ALWAYS)
+
+
 def given_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those fields of a recipe that settings give: the ones that are not null."""
     named = {_FIELDS.get(name, name): value for name, value in settings.items() if name not in _FIELDS.values()}

@@ -36,10 +36,13 @@ class MethodParts(ContentParts):
     @cached_property
     def choice(self) -> Choice:
         """Which method forgets, and why that one."""
-        from scripts.methods.choice import choose
+        from scripts.methods.choice import AUTO, choose
+        from scripts.methods.recipe import leaves_open
         from scripts.methods.recipe_file import RecipeFile
 
-        recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
+        recipes = None
+        if self.settings.method == AUTO or leaves_open(self.settings):
+            recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
         return choose(self.settings, cohort=self.cohort, recipes=recipes, pool=Path(self.fold_dir))
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.errors import InputError
-from scripts.methods.recipe import Recipe, given_fields
+from scripts.methods.recipe import SETTINGS, Recipe, given_fields, leaves_open
 from scripts.methods.registry import method_class
 from scripts.objectives.registry import FORGET, RETAIN
 
@@ -108,3 +108,12 @@ def test_a_recipe_as_settings_makes_the_same_recipe() -> None:
 def test_the_released_schedule_is_not_hardened() -> None:
     with pytest.raises(InputError, match=r"hardening_weight: 0\.3 needs forget and retain images in one step"):
         recipe(schedule="released", hardening_weight=0.3)
+
+
+@pytest.mark.parametrize("given", [{}, {"trainable": "all"}, {"goal": "suppress"}, {"schedule": "released"}])
+def test_a_whole_recipe_leaves_nothing_open(given: dict[str, Any]) -> None:
+    nothing = dict.fromkeys(SETTINGS)
+    assert leaves_open(nothing)
+    whole = {**nothing, **recipe(**given).as_settings()}
+    assert not leaves_open(whole)
+    assert leaves_open({**whole, "retain_batch": None})
