@@ -80,5 +80,4 @@ CHASE_ARMS = {
         "forget_weight": 4.0,
     },
     "fold start": {"method": "fold_start", "retain_batch": 4},
-    "fold start, labels only": {"method": "fold_start", "retain_batch": 4, "exact": True},
 }
