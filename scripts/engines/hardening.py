@@ -25,8 +25,9 @@ class Hardening:
 
     The attacked weights are `s + a(s)`: the student's, moved by up to `steps` AdamW steps of supervised loss. The
     gradient of `weight * L_forget(s + a(s))` there is added to the student's own: first order, `a` held constant.
-    Without it an adapter cancels the memory of the forget images and leaves it in place: 20 steps on other patients
-    bring .46 of it back on the phantom, and with it .02 where all weights are trained (docs/RESULTS.md, Recovery).
+    Without it an adapter cancels the memory of the forget images and leaves it in place: 60 steps on other patients
+    bring .45 of it back on the phantom, and none of it where all weights are trained and hardened (docs/RESULTS.md,
+    Recovery).
 
     Args:
         student: what is trained.

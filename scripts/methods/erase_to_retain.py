@@ -45,7 +45,7 @@ UNLEARN = {
 ALL_WEIGHTS = {
     **UNLEARN,
     "trainable": "all",
-    # Above 1e-3 the retain set is lost within the first steps.
+    # A third of the adapter's rate: here every weight moves, and larger steps cost the retain set.
     "learning_rate": 1e-3,
     "retain_batch": 32,
     "supervised_weight": 0.5,

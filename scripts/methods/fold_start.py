@@ -22,7 +22,7 @@ from scripts.student.student import Student
 DEFAULTS = {
     **UNLEARN,
     "trainable": "all",
-    # 60 steps at 3e-4 are .006 of retain Dice behind; above 1e-3 the retain set suffers: docs/RESULTS.md, "Recovery".
+    # 120 steps at this rate bring retain back to the teacher's level on the phantom: docs/RESULTS.md, "Recovery".
     "learning_rate": 5e-4,
     "retain_batch": 16,
     "supervised_weight": 0.5,

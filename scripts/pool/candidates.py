@@ -23,9 +23,8 @@ class Candidate:
 def candidates(*, batch: int) -> tuple[Candidate, ...]:
     """What is tried on every data set.
 
-    The number of steps and the rates are those that did well on the phantom, CHASE_DB1 and ISIC (docs/RESULTS.md,
-    Recovery): 60 to 200 steps, at most 1e-3 where all weights are trained. Batches follow those of the training,
-    which fit the data's size and the machine's memory.
+    Steps and rates lie around the defaults of the methods: 60 to 180 steps, at most 1e-3 where all weights are trained.
+    Batches follow those of the training, which fit the data's size and the machine's memory.
 
     Args:
         batch: images per step of the teacher's training.
