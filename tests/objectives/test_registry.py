@@ -16,7 +16,7 @@ def test_the_targets_that_are_promised():
         "ascent", "background", "entropy", "foreground", "foreground_background", "imitation", "noisy_label",
         "random_label",
     ]  # fmt: skip
-    assert sorted(RETAIN) == ["distillation", "supervised_distillation"]
+    assert sorted(RETAIN) == ["distillation", "supervised", "supervised_distillation"]
 
 
 @pytest.mark.parametrize("name", sorted(FORGET))
