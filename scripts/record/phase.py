@@ -19,6 +19,7 @@ from scripts.record.run_folder import RunFolder
 
 FIRST = "forget"  # the phase that begins a run; every other one goes on from it
 MAKING = ("forget", "restore")  # the phases that make a student
+DECIDING = ("goal", "method", "schedule", "reference", "trainable")  # settings from which those of a recipe follow
 BETWEEN = ("data", "membership", "model", "procedure")  # parts that two phases of a run have in common
 
 
@@ -182,6 +183,7 @@ def procedure_digest(root: str | Path) -> str:
 
 
 def _told(differences: list[str]) -> str:
-    """The first two differences, and how many more there are."""
+    """The first two differences, and how many more there are; settings from which others follow stand first."""
+    differences = sorted(differences, key=lambda told: told.partition(":")[0] not in DECIDING)
     more = f", and {len(differences) - 2} more" if len(differences) > 2 else ""
     return "; ".join(differences[:2]) + more

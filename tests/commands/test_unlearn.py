@@ -35,6 +35,7 @@ from tests.commands.common import (
 )
 
 SHORT = {
+    "method": "erase_to_retain",
     **{"steps_per_round": 2, "max_rounds": 3, "min_rounds": 3, "overlays": 1},
     # Whether the first epoch betters the head is a matter of rounding.
     **{"restore_epochs": 2, "restore_steps": 2, "restore_patience": 0},
