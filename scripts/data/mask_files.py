@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import struct
+import zlib
 from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.transforms import SaveImaged
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from PIL import Image, PngImagePlugin
 
 from scripts.data.image_folder import check_extension, listing, mask_names
@@ -22,6 +26,12 @@ from scripts.errors import InputError
 from scripts.files import write_bytes
 
 MARK = "mask written by infer"  # stands in each mask: a file without it is of somebody else and is not replaced
+
+# What Pillow and nibabel raise for a file that is damaged or of another kind: it is no mask of ours, and is kept.
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, SyntaxError),
+    *(struct.error, zlib.error, Image.DecompressionBombError, ImageFileError, HeaderDataError),
+)
 
 
 class SaveMaskd(SaveImaged):
@@ -108,7 +118,7 @@ def _is_earlier_mask(path: Path) -> bool:
             return nib.load(path).header["descrip"].item() == MARK.encode()  # type: ignore[index]
         with Image.open(path) as picture:
             return picture.info.get("Comment") == MARK
-    except Exception:  # Readers raise nearly anything on a foreign file; each means not ours: it is refused, and kept.
+    except UNREADABLE:
         return False
 
 

@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from scripts.data.mask_files import SaveMaskd
+from scripts.data.mask_files import SaveMaskd, _is_earlier_mask
 from scripts.errors import InputError
 
 SHAPE = (6, 4)  # width, height
@@ -63,6 +63,24 @@ def test_what_is_no_mask_of_ours_is_never_replaced(images, tmp_path, name, kind)
         save(images, tmp_path / "out", "part/b.png")
     assert before == {path: path.read_bytes() for path in before}
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a_mask.png", "v_mask.nii.gz", "v_mask.nii"])
+def test_a_damaged_file_is_known_as_ours_or_not_and_ends_no_command(images, tmp_path, name) -> None:
+    """Bytes changed and cut at random, as a full disk or another program may leave them."""
+    draw = np.random.default_rng(0)
+    source = "a.png" if name.endswith(".png") else "v.nii.gz"
+    save(images, tmp_path / "out", source, **({"output_ext": ".nii"} if name.endswith(".nii") else {}))
+    whole = (tmp_path / "out" / name).read_bytes()
+    place = tmp_path / name
+    answers = set()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for at in draw.integers(0, len(whole), draw.integers(1, 12)):
+            damaged[at] = draw.integers(0, 256)
+        place.write_bytes(damaged[: draw.integers(1, len(whole) + 1)] if draw.random() < 0.5 else damaged)
+        answers.add(_is_earlier_mask(place))
+    assert False in answers
 
 
 @pytest.mark.parametrize("place", ["out", "out/part"])
