@@ -107,6 +107,15 @@ def write_json(path: str | Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def keep_json(path: Path, content: Any) -> bool:
+    """Write what can be computed again, for its owner alone; False where the folder cannot be written to."""
+    if not os.access(path.parent, os.W_OK):
+        return False
+    write_json(path, content)
+    path.chmod(0o600)
+    return True
+
+
 def read_json(path: str | Path, *, remedy: str) -> dict[str, Any]:
     """The JSON object in a file that this bundle wrote.
 

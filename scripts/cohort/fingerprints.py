@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import torch
 
 from scripts.cohort.cohort import Record
 from scripts.cohort.near_duplicates import fingerprint
-from scripts.files import write_json
+from scripts.files import keep_json
 
 FILE_NAME = "fingerprints.json"
 VERSION = 1  # of `fingerprint`: another one makes other prints
@@ -58,11 +57,8 @@ class Fingerprints:
 
     def save(self) -> None:
         """Keep what was computed, where the folder can be written to."""
-        if self.path is None or not self._new or not os.access(self.path.parent, os.W_OK):
-            return
-        write_json(self.path, self._kept)
-        self.path.chmod(0o600)
-        self._new = False
+        if self.path is not None and self._new:
+            self._new = not keep_json(self.path, self._kept)
 
     def _computed(self, record: Record) -> np.ndarray:
         for step in self.loading:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
-from scripts.files import write_json
+from scripts.files import keep_json
 
 FILES = ("image", "label")  # entries of a record that may name a file
 BLOCK = 2**20  # bytes read at once
@@ -48,11 +48,8 @@ class ContentDigests:
 
     def save(self) -> None:
         """Keep what was computed."""
-        if self.path is None or not self._new or not os.access(self.path.parent, os.W_OK):
-            return
-        write_json(self.path, self._known)
-        self.path.chmod(0o600)
-        self._new = False
+        if self.path is not None and self._new:
+            self._new = not keep_json(self.path, self._known)
 
     def _of_value(self, value: Any) -> str:
         if isinstance(value, str) and os.path.isfile(value):

@@ -14,11 +14,12 @@ import torch
 from torch import nn
 
 from scripts.attacks.finetuning import FineTuned
-from scripts.attacks.recovery import BATCH, IMAGES
+from scripts.attacks.recovery import BATCH, spread
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.loaders import CohortLoaders
 from scripts.cohort.membership import salted
 from scripts.data.datasets import EpochLoader
+from scripts.engines.agreement import agreement
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import predict
@@ -230,7 +231,7 @@ class Calibration:
         """Retain images without the mock request's, spread over the set whatever its order."""
         asked = {record["image_id"] for record in mock.records}
         others = tuple(record for record in self.cohort.retain if record["image_id"] not in asked)
-        return others[:: max(1, len(others) // IMAGES)][:IMAGES]
+        return tuple(others[position] for position in spread(len(others)))
 
     def _attacked(self, student: nn.Module, mock: Mock) -> nn.Module:
         batches = list(EpochLoader(self.loaders.prepare(self._spread(mock)), batch_size=BATCH))
@@ -248,21 +249,13 @@ class Calibration:
         for batch in batches:
             image = self.arithmetic.move(batch)["image"]
             first, second = (self.task.prediction(self.arithmetic.logits(network, image)) for network in (one, other))
-            found += [_alike(a, b) for a, b in zip(first, second, strict=True)]
+            found += [agreement(a, b) for a, b in zip(first, second, strict=True)]
         return statistics.fmean(found)
 
 
 def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
     """Root mean square of the difference of two answers."""
     return float((one.double() - other.double()).square().mean().sqrt())
-
-
-def _alike(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Dice of two masks, 1 where both are empty; 1 or 0 of two classes."""
-    if not one.ndim:
-        return float(one == other)
-    sizes = float(one.sum() + other.sum())
-    return 2 * float((one * other).sum()) / sizes if sizes else 1.0
 
 
 def _cpu_seconds(job: Job) -> float:

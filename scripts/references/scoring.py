@@ -16,6 +16,7 @@ from scripts.attacks.relearning import Relearning
 from scripts.cohort.cohort import Record
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
+from scripts.engines.agreement import agreement
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import predict
@@ -115,9 +116,9 @@ class Scoring:
             decided.append([])
             for batch in self._sets["validation"]:
                 logits = self.arithmetic.logits(network, self.arithmetic.move(batch)["image"])
-                decided[-1] += [one.bool() if one.ndim else one for one in self.task.prediction(logits).cpu()]
+                decided[-1] += list(self.task.prediction(logits).cpu())
         return [
-            [statistics.fmean(_apart(a, b) for a, b in zip(one, other, strict=True)) for other in decided]
+            [statistics.fmean(1 - agreement(a, b) for a, b in zip(one, other, strict=True)) for other in decided]
             for one in decided
         ]
 
@@ -182,11 +183,3 @@ def _group(name: str, value: Any) -> str:
 def plain(values: Sequence[float]) -> list[float | None]:
     """For JSON, which knows no NaN: what is not finite is None, which no statistic takes."""
     return [value if math.isfinite(value) else None for value in values]
-
-
-def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
-    """1 - Dice of two masks, 0 where both are empty; 0 or 1 of two classes."""
-    if one.dtype != torch.bool:
-        return float(one != other)
-    sizes = int(one.sum()) + int(other.sum())
-    return 1 - 2 * int((one & other).sum()) / sizes if sizes else 0.0

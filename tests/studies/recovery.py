@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from scripts.engines.agreement import agreement
 from scripts.record.evaluation import Evaluation
 from scripts.record.recovery import Recovery
 from scripts.record.run_folder import RunFolder
@@ -92,7 +93,7 @@ def measured(
         name: {
             key: common.means(metrics, name, key),
             "score": common.means(metrics, name, "score"),
-            "agreement": {part: agreement(space, models[name], part) for part in AGREEMENT},
+            "agreement": {part: agreement_on(space, models[name], part) for part in AGREEMENT},
             "recovery": recovery[name],
             "cost": cost(made[name]) if name in made else None,
         }
@@ -103,18 +104,13 @@ def measured(
 
 
 @torch.no_grad()
-def agreement(space: Workspace, network: nn.Module, part: str) -> float:
-    """Mean over images of the Dice of both models' masks, 1 where both are empty; or the share of equal classes."""
+def agreement_on(space: Workspace, network: nn.Module, part: str) -> float:
+    """Mean over the images of a set of the agreement of the network's and the teacher's decisions."""
     found: list[float] = []
     for batch in space.loaders.evaluation(part):
         image = space.arithmetic.move(batch)["image"]
         one, other = (space.task.prediction(space.arithmetic.logits(net, image)) for net in (network, space.teacher))
-        for a, b in zip(one, other, strict=True):
-            if not a.ndim:
-                found.append(float(a == b))
-                continue
-            size = float(a.sum() + b.sum())
-            found.append(2 * float((a * b).sum()) / size if size else 1.0)
+        found += [agreement(a, b) for a, b in zip(one, other, strict=True)]
     return statistics.fmean(found)
 
 
