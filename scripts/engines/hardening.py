@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,7 +76,7 @@ class Hardening:
 
     def _begin(self) -> None:
         """The copy is the student as it stands, with every weight open to the attacker."""
-        self._attacked = attacked = copy.deepcopy(self.student).eval()
+        self._attacked = attacked = self.student.copied().eval()
         # The attacker trains the plain layers' own weights too.
         unfreeze_norms(attacked.network.inner)
         parameters: list[nn.Parameter] = [

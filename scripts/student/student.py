@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -65,6 +66,10 @@ class Student(ABC):
 
     # -- ways out
 
+    def copied(self) -> Student:
+        """A copy with weights of its own; what nothing trains is shared with this one."""
+        return copy.deepcopy(self, {id(thing): thing for thing in self._shared()})
+
     @abstractmethod
     def merged(self) -> nn.Module:
         """A plain copy as it stands, in eval, frozen."""
@@ -109,6 +114,10 @@ class Student(ABC):
         """Fold the factor into the weights and set it to 1, so that what is saved means the same to any reader."""
 
     # -- helpers
+
+    def _shared(self) -> list[nn.Module]:
+        """What a copy does not need for itself."""
+        return []
 
     def _head_values(self) -> dict[str, nn.Parameter]:
         head = self.network.inner.get_submodule(self.head)

@@ -76,5 +76,8 @@ class WholeStudent(Student):
 
         save_network(self, folder)
 
+    def _shared(self) -> list[nn.Module]:
+        return [self._teacher]
+
     def _trains_head(self) -> bool:
         return True

@@ -78,6 +78,14 @@ def test_merged_is_the_student_and_revert_the_teacher_bit_for_bit(image: torch.T
     assert state_hash(student.revert().state_dict()) == state_hash(teacher.state_dict())
 
 
+def test_a_copy_has_weights_of_its_own_and_the_same_teacher(image: torch.Tensor) -> None:
+    student, teacher, _ = start(image)
+    copied = student.copied()
+    shift(copied)
+    assert not torch.equal(copied.network(image), student.network(image))
+    assert copied._teacher is teacher and copied.head == student.head
+
+
 def test_comes_back_from_disk(image: torch.Tensor, tmp_path: Path) -> None:
     student, teacher, _ = start(image)
     shift(student)
