@@ -92,20 +92,23 @@ class ForgetTrainer(Trainer):
         sizes = [len(part["image"]) for part in parts.values()]
         output: dict[str, torch.Tensor] = {}
         total = logits.new_zeros(())
+        asked: ForgetBatch | None = None
         for name, part, z, z_t in zip(parts, parts.values(), logits.split(sizes), taught.split(sizes), strict=True):
-            loss = self._forget(part, z, z_t) if name == "forget" else self._keep(name, part, z, z_t)
+            if name == "forget":
+                asked = self._asked(part, z_t)
+                loss = self._forget(z, asked)
+            else:
+                loss = self._keep(name, part, z, z_t)
+                self._observe(name, part, z, z_t)
             loss = part_of(part).share * loss
             total = total + loss
-            if name != "forget":
-                self._observe(name, part, z, z_t)
             output[f"{name}_loss"] = loss.detach()
-        hardened = self._harden(parts, taught, engine)
-        if hardened is not None:
-            output["hardened_loss"] = require_finite(
-                hardened, step=engine.state.iteration, setting="forget_learning_rate"
-            )
+        if self.hardening is not None and asked is not None and "retain" in parts:
+            output["hardened_loss"] = self._harden(self.hardening, parts, asked, engine)
         shown = {name: processes.summed(value) for name, value in {"loss": total.detach(), **output}.items()}
-        require_finite(shown["loss"], step=engine.state.iteration, setting="forget_learning_rate")
+        for name in ("loss", "hardened_loss"):
+            if name in shown:
+                require_finite(shown[name], step=engine.state.iteration, setting="forget_learning_rate")
         if total.requires_grad:
             # Added to what hardening left there.
             total.backward()
@@ -115,27 +118,28 @@ class ForgetTrainer(Trainer):
                 self.scheduler.step()
         return shown
 
-    def _forget(self, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-        batch = ForgetBatch(
+    def _asked(self, part: dict[str, Any], taught: torch.Tensor) -> ForgetBatch:
+        """What the objective may know of the forget images of a step; the fold teachers are asked once."""
+        return ForgetBatch(
             label=part["label"],
             teacher_logits=taught,
             reference_logits=self.forward.reference(part),
             generator=self.generator,
             before=part_of(part).start,
         )
-        return self.forget_weight * self.forget_objective(logits, batch)
 
-    def _harden(self, parts: dict[str, dict[str, Any]], taught: torch.Tensor, engine: Engine) -> torch.Tensor | None:
-        """The forget loss on the attacked copy, its gradients added; None where the step has nothing for it."""
-        if self.hardening is None or not {"forget", "retain"} <= set(parts):
-            return None
-        sizes = [len(part["image"]) for part in parts.values()]
-        taught_forget = dict(zip(parts, taught.split(sizes), strict=True))["forget"]
-        return self.hardening.add_gradients(
+    def _forget(self, logits: torch.Tensor, asked: ForgetBatch) -> torch.Tensor:
+        return self.forget_weight * self.forget_objective(logits, asked)
+
+    def _harden(
+        self, hardening: Hardening, parts: dict[str, dict[str, Any]], asked: ForgetBatch, engine: Engine
+    ) -> torch.Tensor:
+        """The forget loss on the attacked copy; its gradients are added to the student's."""
+        return hardening.add_gradients(
             forget=parts["forget"],
             retain=parts["retain"],
             step=(engine.state.iteration - 1) % len(engine.state.dataloader),
-            forget_loss=lambda found: self._forget(parts["forget"], found, taught_forget),
+            forget_loss=lambda logits: self._forget(logits, asked),
         )
 
     def _keep(self, name: str, part: dict[str, Any], logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
