@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.cohort.cohort import NO_FOLD, Cohort
-from scripts.engines.models import model_path
+from scripts.cohort.cohort import Cohort
 from scripts.errors import InputError
 from scripts.methods.method import Method
 from scripts.methods.recipe_file import RecipeFile
-from scripts.methods.registry import DEFAULT, build_method, method_class
+from scripts.methods.registry import DEFAULT, build_method
 
 AUTO = "auto"
-MOSTLY = 0.5  # share of the forget images that the fold to start from must be clean of: "most of the patients"
 
 
 @dataclass(frozen=True)
@@ -46,18 +44,17 @@ def choose(settings: Mapping[str, Any], *, cohort: Cohort, recipes: RecipeFile |
     if known is None:
         why = "nothing was prepared for this teacher" if fits else f"the only one for {_told(settings)}"
         return Choice(_built(DEFAULT, settings, None), why)
-    refused = []
+    refused: list[str] = []
     for preferred in known.preference:
-        if problem := _problem(preferred, settings, cohort, pool):
-            refused.append(f"{preferred} is not possible: {problem}")
-            continue
         try:
             method = _built(preferred, settings, known)
+            problem = method.problem(cohort, pool)
         except InputError as error:
             # A setting that was given does not go with this method; another one may take it.
-            refused.append(f"{preferred} is not possible: {error}")
-            continue
-        return Choice(method, "; ".join([known.reasons[preferred], *refused]))
+            problem = str(error)
+        if not problem:
+            return Choice(method, "; ".join([known.reasons[preferred], *refused]))
+        refused.append(f"{preferred} is not possible: {problem}")
     return Choice(_built(DEFAULT, settings, known), "; ".join(refused))
 
 
@@ -67,21 +64,3 @@ def _built(name: str, settings: Mapping[str, Any], recipes: RecipeFile | None) -
 
 def _told(settings: Mapping[str, Any]) -> str:
     return f"goal: {settings['goal']}, schedule: {settings['schedule']}, reference: {settings['reference']}"
-
-
-def _problem(name: str, settings: Mapping[str, Any], cohort: Cohort, pool: Path) -> str:
-    """Why a method cannot answer this request; empty where it can."""
-    method = method_class(name)
-    if settings["goal"] not in method.goals:
-        return f"it is not for goal: {settings['goal']}"
-    if "pool" not in method.needs:
-        return ""
-    folds = [cohort.fold_of(record) for record in cohort.forget]
-    if NO_FOLD in folds:
-        return "a patient is in no fold"
-    most = max(set(folds), key=folds.count)
-    if folds.count(most) <= MOSTLY * len(folds):
-        return "no fold teacher is clean of most of the images"
-    if not model_path(model_dir=str(pool), model_name="", fold=most).is_file():
-        return "the fold teacher that never saw the patients is not there"
-    return ""

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from scripts.cohort.cohort import NO_FOLD, Cohort, Record
+from scripts.engines.models import model_path
 from scripts.errors import InputError
 from scripts.methods.erase_to_retain import UNLEARN
 from scripts.methods.method import Context, Method
 from scripts.student.student import Student
 
+MOSTLY = 0.5  # share of the forget images of which the fold to start from must be clean, to be taken by itself
 DEFAULTS = {
     **UNLEARN,
     "trainable": "all",
@@ -81,6 +84,16 @@ class FoldStart(Method):
                 "exact: true needs one fold teacher that saw none of the patients, and they are in several folds; set"
                 " exact: false, or make a request for each fold"
             )
+
+    def problem(self, cohort: Cohort, pool: Path) -> str:
+        start = start_fold(cohort)
+        if start == NO_FOLD:
+            return "a patient is in no fold"
+        if len(self.looked_at(cohort)) >= MOSTLY * len(cohort.forget):
+            return "no fold teacher is clean of most of the images"
+        if not model_path(model_dir=str(pool), model_name="", fold=start).is_file():
+            return "the fold teacher that never saw the patients is not there"
+        return ""
 
     def looked_at(self, cohort: Cohort) -> tuple[Record, ...]:
         """Only images of patients whom the member to start from has seen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -83,6 +84,14 @@ class Method(ABC):
         Raises:
             InputError: names what is missing.
         """
+
+    def problem(self, cohort: Cohort, pool: Path) -> str:
+        """Why `method: auto` should not answer this request by it, in words that name no patient; empty where it may.
+
+        Args:
+            pool: folder of the fold teachers.
+        """
+        return ""
 
     def looked_at(self, cohort: Cohort) -> tuple[Record, ...]:
         """The records of the forget set whose images the method opens."""
