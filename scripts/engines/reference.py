@@ -106,7 +106,7 @@ def load_fold_reference(
         trust_unrecorded: whether fold teachers without a record of who was in them may pass, with a warning.
 
     Raises:
-        InputError: a fold teacher is missing, was trained on what is to be forgotten, or has no record of who was
+        InputError: the selection set is needed and empty; a fold teacher is missing, was trained on what is to be forgotten, or has no record of who was
             in it; a class is to be forgotten, which the fold teachers know.
     """
     if not wanted:
@@ -121,17 +121,18 @@ def load_fold_reference(
     networks: dict[int, list[nn.Module]] = {}
     factors: dict[int, float] = {}
     known = known or {}
-    batches = [] if set(known) >= set(paths) else list(selection())
-    own = predict(teacher, batches, task=task, arithmetic=arithmetic) if batches else None
+    unknown = set(paths) - set(known)
+    batches = list(selection()) if unknown else []
+    if unknown and not batches:
+        raise InputError("the selection set is empty; allowed are splits that leave images in it")
+    own = predict(teacher, batches, task=task, arithmetic=arithmetic) if unknown else None
     for fold, members in paths.items():
         networks[fold] = [place_teacher(network=network, path=path, arithmetic=arithmetic) for path in members]
-        if fold in known:
+        if own is None or fold in known:
             factors[fold] = calibration(*known[fold])
-        elif own is not None:
+        else:
             held_out = predict(FoldMean(networks[fold], task=task), batches, task=task, arithmetic=arithmetic)
             factors[fold] = calibration(own.mean("score"), held_out.mean("score"))
-        else:
-            factors[fold] = 1.0  # without a selection set nothing says how confident either is
     return FoldReference(
         networks=networks, factors=factors, folds=folds, task=task, arithmetic=arithmetic, teacher_selection=own
     )

@@ -202,3 +202,11 @@ def test_patients_in_no_fold(bench, tmp_path: Path) -> None:
 
 def test_no_reference_where_none_is_wanted(bench, tmp_path: Path) -> None:
     assert load(bench, model_dir=tmp_path, wanted=False) is None
+
+
+def test_without_a_selection_set_nothing_says_how_confident_a_fold_teacher_is(bench) -> None:
+    with pytest.raises(InputError, match="the selection set is empty"):
+        load(bench, selection=list)
+    folds = {bench.cohort.fold_of(record) for record in bench.cohort.forget}
+    found = load(bench, selection=list, known={fold: (2.0, 1.6) for fold in folds})
+    assert found is not None and set(found.factors.values()) == {1.25}
