@@ -106,8 +106,9 @@ def load_fold_reference(
         trust_unrecorded: whether fold teachers without a record of who was in them may pass, with a warning.
 
     Raises:
-        InputError: the selection set is needed and empty; a fold teacher is missing, was trained on what is to be forgotten, or has no record of who was
-            in it; a class is to be forgotten, which the fold teachers know.
+        InputError: a score is not known and the selection set is empty; a fold teacher is missing, was trained on what
+            is to be forgotten, or has no record of who was in it; a class is to be forgotten, which the fold teachers
+            know.
     """
     if not wanted:
         return None
