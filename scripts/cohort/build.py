@@ -11,6 +11,7 @@ from scripts.cohort.model_record import ModelRecord, trained_on
 from scripts.cohort.near_duplicates import with_near_duplicates
 from scripts.cohort.provenance import check_provenance, check_reference_class, check_whole, recorded_membership
 from scripts.cohort.resolve import resolve
+from scripts.cohort.split import AUTO_FOLDS
 from scripts.cohort.split_file import RecordedSplit
 from scripts.data.source import DataSource
 from scripts.errors import InputError
@@ -29,7 +30,7 @@ def build_cohort(
     validation_share: float = 0.1,
     test_share: float = 0.1,
     guard_share: float = 0.0,
-    folds: int = 0,
+    folds: int | str = 0,
     split_path: str | Path | None = None,
     model: str | Path | None = None,
     trust_unrecorded: bool = False,
@@ -91,13 +92,13 @@ def build_cohort(
     return cohort
 
 
-def check_folds_setting(recorded: RecordedSplit, folds: int) -> None:
+def check_folds_setting(recorded: RecordedSplit, folds: int | str) -> None:
     """Raise InputError where fold teachers were trained with another number of folds than is asked for.
 
-    0 asks for none, and leaves the folds as they are.
+    0 asks for none, `auto` for those that there are: both leave the folds as they are.
     """
     teachers = list(Path(recorded.path).parent.glob(FOLD_TEACHERS))
-    if folds and recorded.folds and folds != recorded.folds and teachers:
+    if folds not in (0, AUTO_FOLDS) and recorded.folds and folds != recorded.folds and teachers:
         raise InputError(
             f"{recorded.path}: the split was made with folds = {recorded.folds}, not {folds}, and fold teachers were"
             " trained with them; give the number of folds of the training, or another model_dir"

@@ -37,7 +37,7 @@ def resolve(
     validation_share: float = 0.1,
     test_share: float = 0.1,
     guard_share: float = 0.0,
-    folds: int = 0,
+    folds: int | str = 0,
     recorded: RecordedSplit | None = None,
     teacher: Teacher | None = None,
     gone: Collection[str] = (),
@@ -50,7 +50,7 @@ def resolve(
         forget_ratio: share of the training patients to forget, drawn by `seed`, for research; 0 forgets nothing.
         seed: of the split and of that draw.
         validation_share, test_share, guard_share: see `split_units`.
-        folds: number of folds of the training patients, 0 for none.
+        folds: number of folds of the training patients, see `number_of_folds`.
         recorded: the split that the data set has; None makes the first one.
         teacher: what was trained on before; None where a model is to be trained.
         gone: image ids that were forgotten before.

@@ -16,6 +16,8 @@ from scripts.errors import InputError
 
 OFFICIAL = ("train", "validation", "test")
 PLACES = ("training", "guard", "selection", "validation", "test")
+AUTO_FOLDS = "auto"
+MOST_FOLDS = 10  # of `AUTO_FOLDS`: each fold costs a training
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def split_units(
     validation_share: float,
     test_share: float,
     guard_share: float,
-    folds: int = 0,
+    folds: int | str = 0,
 ) -> Split:
     """Place every patient.
 
@@ -127,14 +129,24 @@ def official_level(place: str) -> int:
     return {"training": 0, "guard": 0, "selection": 1, "validation": 1, "test": 2}[place]
 
 
-def check_folds(folds: int, *, patients: int | None = None) -> None:
-    """Raise InputError where `folds` is not 0 or a number from 2, or is above the number of training patients."""
+def number_of_folds(folds: int | str, *, patients: int) -> int:
+    """The number of folds of `patients` training patients.
+
+    A fold teacher is as far behind the teacher as its fold lacks patients: `AUTO_FOLDS` makes a fold of each patient,
+    up to `MOST_FOLDS`, each of which then lacks a tenth. Measured: docs/RESULTS.md, "Preparation".
+
+    Raises:
+        InputError: not `AUTO_FOLDS`, 0 or a number from 2; more than there are patients.
+    """
+    if folds == AUTO_FOLDS:
+        return min(patients, MOST_FOLDS) if patients > 1 else 0
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 0 or folds == 1:
-        raise InputError(f"folds: '{folds}' is not 0 (none) or a number from 2")
-    if patients is not None and folds > patients:
+        raise InputError(f"folds: '{folds}' is not {AUTO_FOLDS}, 0 (none) or a number from 2")
+    if folds > patients:
         raise InputError(f"folds: {folds} folds ask for as many training patients; there are {patients}")
+    return folds
 
 
-def _folds(training: list[str], folds: int) -> dict[str, int]:
-    check_folds(folds, patients=len(training))
-    return {unit: rank % folds for rank, unit in enumerate(training)} if folds else {}
+def _folds(training: list[str], folds: int | str) -> dict[str, int]:
+    number = number_of_folds(folds, patients=len(training))
+    return {unit: rank % number for rank, unit in enumerate(training)} if number else {}

@@ -16,10 +16,11 @@ from typing import Any
 from scripts.cohort.membership import is_digest, read_json_object, salted
 from scripts.cohort.placement import fits_nowhere, hashed_fold, hashed_place
 from scripts.cohort.split import (
+    AUTO_FOLDS,
     PLACES,
     Split,
-    check_folds,
     check_share,
+    number_of_folds,
     official_places,
     ranked,
     split_units,
@@ -64,7 +65,7 @@ class RecordedSplit:
         validation_share: float,
         test_share: float,
         guard_share: float,
-        folds: int = 0,
+        folds: int | str = 0,
         salt: str = "",
     ) -> RecordedSplit:
         """The split of a data set that has none yet, by the rule of `split_units`.
@@ -77,7 +78,7 @@ class RecordedSplit:
         made = cls(
             salt=salt or secrets.token_hex(SALT_BYTES),
             settings={"data_set": data_set, "seed": seed, **shares},
-            folds=folds,
+            folds=number_of_folds(folds, patients=list(split.place.values()).count("training")),
             places={},
             fold={},
         )
@@ -140,20 +141,20 @@ class RecordedSplit:
                     f" {now[name]!r}; give the settings of the training, or another model_dir"
                 )
 
-    def with_folds(self, folds: int, units: Iterable[str] = ()) -> RecordedSplit:
+    def with_folds(self, folds: int | str, units: Iterable[str] = ()) -> RecordedSplit:
         """The split with `folds` folds, where it has another number of them.
 
         Args:
+            folds: their number; `AUTO_FOLDS` leaves those that there are.
             units: patients of the data set, whose folds are then equally large; who has left goes by his digest.
 
         Raises:
             InputError: a number of folds that is not allowed.
         """
-        check_folds(folds)
-        if not folds or folds == self.folds:
+        if not folds or folds == self.folds or (folds == AUTO_FOLDS and self.folds):
             return self
         training = [unit for unit in units if self.places.get(self.digest(unit)) == "training"]
-        check_folds(folds, patients=len(training))
+        folds = number_of_folds(folds, patients=len(training))
         fold = {digest: hashed_fold(digest, folds) for digest, place in self.places.items() if place == "training"}
         order = ranked(training, seed=self.settings["seed"])
         fold.update({self.digest(unit): rank % folds for rank, unit in enumerate(order)})

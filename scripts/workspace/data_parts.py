@@ -57,6 +57,12 @@ class DataParts(SettingsParts):
         }
         return shared("cohort", about, lambda: build_cohort(self.source, **own))
 
+    @property
+    def folds(self) -> int:
+        """Number of folds that are asked for: that of the recorded split where it is left to it."""
+        recorded = self.cohort.recorded
+        return recorded.folds if self.settings.folds and recorded is not None else 0
+
     @cached_property
     def preprocessing(self) -> Any:
         """File to prepared tensors, the same for every use of a model."""

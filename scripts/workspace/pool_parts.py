@@ -69,7 +69,7 @@ class PoolParts(MethodParts):
 
         wanted = [
             (self.teacher_path,),
-            *(tuple(member_paths(self.fold_dir, fold)) for fold in range(self.settings.folds)),
+            *(tuple(member_paths(self.fold_dir, fold)) for fold in range(self.folds)),
         ]
         scores = {}
         for models in wanted:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from scripts.cohort.split import ranked, share_of, split_units
+from scripts.cohort.split import number_of_folds, ranked, share_of, split_units
 from scripts.errors import InputError
 
 SHARES = {"validation_share": 0.2, "test_share": 0.1, "guard_share": 0.1}
@@ -98,6 +98,11 @@ def test_folds_cover_the_training_patients(make_patients):
     assert set(made.folds) == training and set(made.folds.values()) == set(range(5))
     sizes = [list(made.folds.values()).count(fold) for fold in range(5)]
     assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(("patients", "folds"), [(1, 0), (2, 2), (8, 8), (10, 10), (11, 10), (900, 10)])
+def test_automatic_folds_lack_one_patient_each_or_a_tenth(patients, folds):
+    assert number_of_folds("auto", patients=patients) == folds
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ def test_folds_may_come_later_once() -> None:
     whole = first(records)
     assert later.folds == 3 and set(later.fold) == set(whole.fold)
     assert made.with_folds(3, {record["patient_id"] for record in records}).fold == whole.fold
-    assert later.with_folds(0) is later and later.with_folds(3) is later
+    assert later.with_folds(0) is later and later.with_folds(3) is later and later.with_folds("auto") is later
+    alone = made.with_folds("auto", {record["patient_id"] for record in records})
+    assert alone.folds == min(10, list(alone.places.values()).count("training"))
     with pytest.raises(InputError, match="folds: 30 folds ask for as many training patients"):
         made.with_folds(30, {record["patient_id"] for record in records})
 

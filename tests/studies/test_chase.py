@@ -31,7 +31,7 @@ RECIPE = {
     "steps_per_round": 50,
 }
 # Fixed epochs, no checkpoint selection: original and retrained model are a pair (VERIFICATION.md).
-PAIRED = {**common.overlay("chase"), "select": "last"}
+PAIRED = {**common.overlay("chase"), "select": "last", "folds": 4}
 # It knows its training images by heart: a teacher trained with augmentation knows them hardly better than others.
 OVERFITTED = {"augment": "none", "epochs": 200}
 MEMBERS = 2  # fold teachers that left the two children out

@@ -13,7 +13,7 @@ import pytest
 from tests.studies import common
 
 SEEDS = (1,)
-PAIRED = {**common.overlay("isic_classification"), "select": "last", "surface": False}
+PAIRED = {**common.overlay("isic_classification"), "select": "last", "surface": False, "folds": 3}
 TENTH = {"forget_ratio": 0.1}
 
 

@@ -36,8 +36,9 @@ SETTINGS = (
             comment="Share of the patients for testing, where the data set prescribes no split."),
     Setting(name="guard_share", kind=Kind.NUMBER, default=0.0, least=0, below=1, shared=True,
             comment="Share of the patients whose images are in no other set; their labels are not used."),
-    Setting(name="folds", kind=Kind.WHOLE, default=5, least=0, shared=True,
-            comment="Number of folds of the training patients, each left out by a fold teacher. 0: none."),
+    Setting(name="folds", kind=Kind.WHOLE, default="auto", least=0, words=("auto",), shared=True,
+            comment="Folds of the training patients, each left out by a fold teacher; auto: as recorded, or a patient"
+                    " each, at most 10. 0: none."),
     Setting(name="near_duplicates", kind=Kind.FLAG, default=True, moves=False,
             comment="Whether look-alikes of forget images in other sets are listed; every image is read once."),
     Setting(name="eval_batch_size", kind=Kind.WHOLE, default=16, least=1, limit=BATCHES, moves=False,
