@@ -1,21 +1,19 @@
-"""Several workflows in one process: the steps of a chain, the folds of a pool."""
+"""Several workflows in one process: the steps of a chain."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts import processes
-from scripts.errors import InputError, require_positive
+from scripts.errors import InputError
 from scripts.record.phase import FIRST, MAKING
 from scripts.settings.given import Settings
 from scripts.settings.running import handing
 from scripts.settings.workflows import WORKFLOWS
 from scripts.workspace.shared import sharing
-
-SEED_STRIDE = 10_000  # between the seeds of a fold's members, so that studies of neighbouring seeds share none
 
 
 def run_workflow(files: Sequence[str], *, run_id: str = "run", overrides: Mapping[str, Any] | None = None) -> Any:
@@ -79,50 +77,3 @@ def overrides(settings: Settings, workflow: str) -> dict[str, Any]:
     """What a workflow that runs another one hands on to it: the given settings that the other has, and whole blocks."""
     own = {name: value for name, value in settings.given.items() if name in WORKFLOWS[workflow].names}
     return own | settings.blocks
-
-
-class FoldPool:
-    """Train the fold teachers: the same workflow once per fold and member, each without that fold's patients.
-
-    Member 0 of a fold has the teacher's own seed; the others have seeds of their own.
-
-    Args:
-        workflow: path of the training workflow.
-        folds: how many.
-        members: teachers per fold.
-        seed: of member 0.
-        settings: of the training.
-    """
-
-    def __init__(
-        self,
-        *,
-        workflow: str | Path,
-        folds: int,
-        members: int = 1,
-        seed: int = 0,
-        settings: Settings,
-    ) -> None:
-        require_positive(fold_members=members)
-        self.workflow = str(workflow)
-        self.folds, self.members, self.seed = int(folds), int(members), int(seed)
-        self.settings = settings
-
-    def run(self, *, present: Collection[tuple[int, int]] = ()) -> None:
-        """Train what is missing; a finished fold is left as it is.
-
-        Args:
-            present: folds and members that are not looked at: models that were brought along.
-        """
-        if not self.folds:
-            return
-        given = overrides(self.settings, "train")
-        if self.settings.workflow == "train":
-            given |= self.settings.parts
-        with sharing():
-            for fold in range(self.folds):
-                for member in range(self.members):
-                    if (fold, member) in present:
-                        continue
-                    own = {"fold": fold, "member": member, "seed": self.seed + SEED_STRIDE * member}
-                    run_workflow([self.workflow], run_id="single", overrides={**given, **own})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts import processes
-from scripts.chain import Chain, FoldPool, overrides, run_workflow
+from scripts.chain import Chain, overrides, run_workflow
 from scripts.errors import InputError, user_error
 from scripts.settings.given import Settings
 
@@ -79,36 +79,9 @@ def test_whole_blocks_are_handed_on() -> None:
     assert overrides(settings, "forget") == {"seed": 1, "network_def": block}
 
 
-def test_each_fold_is_one_run_of_the_same_workflow(tmp_path: Path) -> None:
-    out = tmp_path / "seen.txt"
-    (tmp_path / "train.yaml").write_text(
-        "initialize: []\nfold: -1\nmember: 0\nseed: 0\nrun: \"$open(@out, 'a').write('never')\"\n"
-        f"out: {out}\nepochs: 1\n"
-        "single: \"$open(@out, 'a').write(str((@fold, @member, @seed, @epochs)))\"\n"
-    )
-    settings = given("train", epochs=3)
-    FoldPool(workflow=tmp_path / "train.yaml", folds=2, members=2, seed=5, settings=settings).run()
-    assert out.read_text() == "(0, 0, 5, 3)(0, 1, 10005, 3)(1, 0, 5, 3)(1, 1, 10005, 3)"
-
-
-def test_a_part_that_was_changed_is_changed_in_every_fold(tmp_path: Path) -> None:
-    out = tmp_path / "seen.txt"
-    (tmp_path / "train.yaml").write_text(
-        "initialize: []\nfold: -1\nmember: 0\nseed: 0\nhead: {lr: 0.5}\n"
-        f"out: {out}\nsingle: \"$open(@out, 'a').write(str(@head::lr))\"\n"
-    )
-    settings = Settings("train", {}, parts={"head": {"lr": 0.25}})
-    FoldPool(workflow=tmp_path / "train.yaml", folds=2, settings=settings).run()
-    assert out.read_text() == "0.250.25"
-
-
 def test_a_folder_without_the_workflow_of_a_step_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="^chain::config_dir: .* holds no forget.yaml"):
         Chain(config_dir=tmp_path, settings=given("unlearn"), steps=["forget"]).run()
-
-
-def test_no_folds_is_no_run(tmp_path: Path) -> None:
-    FoldPool(workflow=tmp_path / "absent.yaml", folds=0, settings=given("train")).run()
 
 
 def test_the_workflow_is_handed_back(configs: Path) -> None:

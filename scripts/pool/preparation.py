@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scripts.chain import FoldPool
 from scripts.engines.models import model_path
 from scripts.errors import InputError
 from scripts.identity import file_digest
 from scripts.methods.recipe_file import FILE_NAME, RecipeFile
 from scripts.pool.calibration import Calibration, Mock
 from scripts.pool.candidates import candidates
+from scripts.pool.fold_pool import FoldPool
 from scripts.pool.trial import Trial
 from scripts.record.lock import lock_folder, unlock_folder
 from scripts.references.jobs import run_jobs

@@ -6,9 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,7 @@ from scripts.errors import InputError
 from scripts.files import read_json, write_json
 from scripts.identity import file_digest
 from scripts.record.lock import unlock_folder
-
-BACKENDS = ("local", "ray")
+from scripts.workers import run_tasks
 
 
 @dataclass(frozen=True)
@@ -107,40 +104,5 @@ def digest(content: Any) -> str:
 
 
 def run_jobs(jobs: Sequence[Job], *, workers: int = 1, backend: str = "local") -> None:
-    """Make all models that are missing, `workers` side by side; the first error ends the run.
-
-    Args:
-        backend: "local" processes, or "ray", which may span several machines that share the folders.
-
-    Raises:
-        InputError: an unknown backend; Ray is not installed.
-    """
-    missing = [job for job in jobs if not job.done()]
-    if backend == "ray":
-        _run_on_ray(missing)
-    elif backend != "local":
-        raise InputError(f"reference_backend: '{backend}' is not one of {', '.join(BACKENDS)}")
-    elif workers <= 1 or len(missing) <= 1:
-        for job in missing:
-            job.run()
-    else:
-        # Fresh processes: a forked one would share the locks and threads of torch.
-        with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
-            for future in [pool.submit(_run, job) for job in missing]:
-                future.result()
-
-
-def _run(job: Job) -> None:
-    job.run()
-
-
-def _run_on_ray(jobs: Sequence[Job]) -> None:
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(
-            "reference_backend: 'ray' is not installed (pip install ray); 'local' needs nothing"
-        ) from error
-    if not ray.is_initialized():
-        ray.init(ignore_reinit_error=True)
-    ray.get([ray.remote(_run).remote(job) for job in jobs])
+    """Make all models that are missing; see `run_tasks`."""
+    run_tasks([job for job in jobs if not job.done()], workers=workers, backend=backend)

@@ -84,6 +84,19 @@ def test_again_it_makes_nothing(prepared: Path, few: None, capsys: pytest.Captur
     assert json.loads((prepared / "models" / "recipe.json").read_text()) == json.loads(text)
 
 
+def test_a_fold_teacher_that_is_missing_is_trained_by_the_recorded_folds(
+    prepared: Path, few: None, tmp_path: Path
+) -> None:
+    shutil.copytree(prepared / "models", tmp_path / "models")
+    for path in (tmp_path / "models").glob("model_fold1*"):
+        path.unlink()
+    own = settings(tmp_path, reference_dir=str(prepared / "references"))
+    del own["folds"]
+    run("prepare", own)
+    record = json.loads((tmp_path / "models" / "model_fold1.json").read_text())
+    assert (record["fold"], record["split"]["folds"]) == (1, FOLDS)
+
+
 def test_found_anew_beside_an_old_recipe_it_makes_the_same_students(prepared: Path, few: None, tmp_path: Path) -> None:
     shutil.copytree(prepared / "models", tmp_path / "models")
     shutil.copytree(prepared / "references", tmp_path / "references")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.identity import file_digest
-from scripts.references import jobs
 from scripts.references.jobs import Job, digest, run_jobs
 
 
@@ -57,24 +54,12 @@ def test_a_damaged_record_is_refused_by_its_name(tmp_path: Path, content: bytes)
             read()
 
 
-def test_ray_runs_every_job_and_its_absence_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match="'ray' is not installed .pip install ray.; 'local' needs nothing"):
-        run_jobs([job(tmp_path)], backend="ray")
-    started: list[bool] = []
-    # A cluster cannot exist here; what is asked of Ray is its documented interface.
-    cluster = SimpleNamespace(
-        is_initialized=lambda: bool(started),
-        init=lambda **settings: started.append(True),
-        remote=lambda function: SimpleNamespace(remote=lambda given: (function, given)),
-        get=lambda handles: [function(given) for function, given in handles],
-    )
+def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[Job] = []
-    monkeypatch.setitem(sys.modules, "ray", cluster)
-    monkeypatch.setattr(jobs, "_run", ran.append)
+    monkeypatch.setattr(Job, "run", lambda one: ran.append(one))
     make(job(tmp_path / "there"))
-    run_jobs([job(tmp_path / "there"), job(tmp_path / "missing")], backend="ray")
-    assert ran == [job(tmp_path / "missing")] and started == [True]
+    run_jobs([job(tmp_path / "there"), job(tmp_path / "missing")])
+    assert ran == [job(tmp_path / "missing")]
 
 
 def test_the_same_settings_in_another_order_are_the_same_key() -> None:
