@@ -153,16 +153,16 @@ def member_paths(model_dir: str | Path, fold: int) -> list[Path]:
     """
     if fold < 0:
         raise InputError(
-            f"{model_dir}: the patients to forget are in no fold; train fold teachers once (run train ... --folds K),"
-            " give the same folds: K here, or set reference: none"
+            f"{model_dir}: the patients to forget are in no fold; make fold teachers once (run prepare), or set"
+            " reference: none"
         )
     found: list[Path] = []
     while (path := model_path(model_dir=str(model_dir), model_name="", fold=fold, member=len(found))).is_file():
         found.append(path)
     if not found:
         raise InputError(
-            f"{path}: no fold teacher for the patients to forget; train the pool once"
-            " (run train ... --folds K, the same K) or set reference: none"
+            f"{path}: no fold teacher for the patients to forget; make the pool once (run prepare), or set reference:"
+            " none"
         )
     return found
 

@@ -76,8 +76,8 @@ class FoldStart(Method):
     def check(self, cohort: Cohort) -> None:
         if start_fold(cohort) == NO_FOLD:
             raise InputError(
-                f"method: '{self.name}' needs fold teachers, and the patients to forget are in no fold; train the pool"
-                " once (run train ... --folds K), give the same folds: K here, or set method: erase_to_retain"
+                f"method: '{self.name}' needs fold teachers, and the patients to forget are in no fold; make the pool"
+                " once (run prepare), or set method: erase_to_retain"
             )
         if self.exact and self.looked_at(cohort):
             raise InputError(

@@ -68,7 +68,7 @@ class Preparation:
         if not self.teacher.is_file():
             raise InputError(f"{self.teacher}: no such checkpoint; run train first")
         if not self.pool.folds:
-            raise InputError("folds: 0: fold teachers are needed; give --folds K, the K of the training")
+            raise InputError("folds: 0: fold teachers are needed; allowed: auto, or from 2")
         self.procedure.make_folder()
         lock_folder(self.procedure.folder, setting="reference_dir")
         try:

@@ -12,6 +12,8 @@ from scripts.cohort.cohort import NO_FOLD
 from scripts.workspace.content_parts import ContentParts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scripts.cohort.cohort import Record
     from scripts.data.alternating import AlternatingLoader
     from scripts.data.joint import JointLoader
@@ -88,15 +90,29 @@ class MethodParts(ContentParts):
         return self.method.student(context)
 
     def _member(self, fold: int) -> nn.Module:
-        """The first member of a fold, after checking that it never saw the fold's patients that are to be forgotten."""
+        """The member of a fold that does best on the selection set, after checking that none saw its patients."""
         from scripts.cohort.provenance import check_fold_teacher
         from scripts.engines.models import place_teacher
         from scripts.engines.reference import member_paths
 
-        path = member_paths(self.fold_dir, fold)[0]
+        paths = member_paths(self.fold_dir, fold)
         own = [record for record in self.cohort.forget if self.cohort.fold_of(record) == fold]
-        check_fold_teacher(path, self.cohort, own, trust_unrecorded=self.settings.trust_unrecorded)
-        return place_teacher(network=self.network_def, path=path, arithmetic=self.arithmetic)
+        for path in paths:
+            check_fold_teacher(path, self.cohort, own, trust_unrecorded=self.settings.trust_unrecorded)
+        best = paths[0] if len(paths) == 1 else max(paths, key=lambda path: self.selection_score([path]))
+        return place_teacher(network=self.network_def, path=best, arithmetic=self.arithmetic)
+
+    def selection_score(self, models: Sequence[Path]) -> float:
+        """Mean score of the models' mean on the selection set, nats; looked up where preparation has measured it."""
+        from scripts.engines.predict import predict
+        from scripts.engines.reference import FoldMean
+
+        known = self.answers.score(models)
+        if known is not None:
+            return known
+        mean = FoldMean([self.model(path) for path in models], task=self.task)
+        rows = predict(mean, self.loaders.evaluation("selection"), task=self.task, arithmetic=self.arithmetic)
+        return rows.mean("score")
 
     @property
     def batches(self) -> JointLoader | AlternatingLoader:

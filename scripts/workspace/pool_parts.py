@@ -63,19 +63,11 @@ class PoolParts(MethodParts):
         return self.pairs({phase: own if phase == "forget" else {} for phase in method.phases})
 
     def write_answers(self) -> None:
-        """Measure teacher and fold teachers on the selection set, where that is not known."""
-        from scripts.engines.predict import predict
-        from scripts.engines.reference import FoldMean, member_paths
+        """Measure teacher, folds and their members on the selection set, where that is not known."""
+        from scripts.engines.reference import member_paths
 
-        wanted = [
-            (self.teacher_path,),
-            *(tuple(member_paths(self.fold_dir, fold)) for fold in range(self.folds)),
-        ]
-        scores = {}
-        for models in wanted:
-            if self.answers.score(models) is None:
-                mean = FoldMean([self.model(path) for path in models], task=self.task)
-                rows = predict(mean, self.loaders.evaluation("selection"), task=self.task, arithmetic=self.arithmetic)
-                scores[models] = rows.mean("score")
-        if scores:
-            self.answers.add(scores)
+        folds = [tuple(member_paths(self.fold_dir, fold)) for fold in range(self.folds)]
+        wanted = [(self.teacher_path,), *folds, *((path,) for members in folds for path in members)]
+        missing = [models for models in dict.fromkeys(wanted) if self.answers.score(models) is None]
+        if missing:
+            self.answers.add({models: self.selection_score(models) for models in missing})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
+from scripts.workspace import Workspace
+from scripts.workspace.workspace import settings_of
 from tests.commands.common import assert_same_tensors, read, request_file, run
 from tests.commands.small_data import NETWORK, PATIENTS, opened, run_settings, trained_patients
 
@@ -38,6 +42,33 @@ def test_no_file_of_the_patient_is_opened(folder: Path, exact: bool) -> None:
     resolutions = [read(folder / name / "private" / "resolution.json") for name in ("first", "run")]
     assert resolutions[0]["near_duplicates"] == resolutions[1]["near_duplicates"] is not None
     assert_same_tensors(folder / "first" / "release" / "student.pt", folder / "run" / "release" / "student.pt")
+
+
+def test_of_several_members_it_starts_from_the_best_on_the_selection_set(folder: Path) -> None:
+    own = {name: value for name, value in run_settings(folder, "forget").items() if name not in ADAPTER_ONLY}
+    own |= {"method": "fold_start", "near_duplicates": False, "forget_learning_rate": 1e-6}
+    models = folder / "models"
+    workspace = Workspace(workflow="forget", settings=settings_of(own, "forget"))
+    (fold,) = {workspace.cohort.fold_of(record) for record in workspace.cohort.forget}
+    run("train", {**run_settings(folder, "train"), "fold": fold, "member": 1, "seed": 7}, run_id="single")
+    members = [models / f"model_fold{fold}.pt", models / f"model_fold{fold}_1.pt"]
+    measured = [workspace.selection_score([path]) for path in members]
+    # What preparation has measured goes before what would be measured now.
+    noted = sorted(measured, reverse=measured[0] < measured[1])
+    for name, scores in (("measured", measured), ("noted", noted)):
+        if name == "noted":
+            workspace.answers.add({(path,): score for path, score in zip(members, scores, strict=True)})
+        run("forget", {**own, "output_dir": str(folder / name)})
+        student = torch.load(folder / name / "release" / "student.pt")
+        assert nearest(student, members) == scores.index(max(scores))
+    assert measured.index(max(measured)) != noted.index(max(noted))
+
+
+def nearest(student: Mapping[str, torch.Tensor], members: Sequence[Path]) -> int:
+    """Which of some models a student is nearest to, by its weights."""
+    models = [torch.load(path) for path in members]
+    apart = [sum(float((student[name] - model[name]).float().abs().sum()) for name in model) for model in models]
+    return apart.index(min(apart))
 
 
 def test_evaluated_and_taken_back(folder: Path) -> None:

@@ -152,7 +152,7 @@ def test_only_the_folds_that_are_needed_are_read(bench, tmp_path: Path) -> None:
 
 
 def test_missing_fold_teacher(bench, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"model_fold0\.pt: no fold teacher for the patients to forget.*--folds K"):
+    with pytest.raises(InputError, match=r"model_fold0\.pt: no fold teacher for the patients to forget.*run prepare"):
         load(bench, model_dir=tmp_path)
 
 
@@ -196,7 +196,7 @@ def test_a_class_that_the_fold_teachers_know_is_refused(bench) -> None:
 
 
 def test_patients_in_no_fold(bench, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the patients to forget are in no fold; train fold teachers"):
+    with pytest.raises(InputError, match="the patients to forget are in no fold; make fold teachers"):
         load(bench, cohort=dataclasses.replace(bench.cohort, folds={}), model_dir=tmp_path)
 
 
