@@ -28,6 +28,7 @@ class Preparation:
         procedure: of the reference models, in whose folder mock requests and their students lie.
         write_answers: measures teacher and fold teachers on the selection set and writes that down.
         write_prints: computes the fingerprints of all images and keeps them.
+        write_images: prepares all images and keeps them.
         teacher: file of the teacher.
         folder: of the fold teachers; the recipe is written there.
         batch: images per step of the teacher's training.
@@ -44,6 +45,7 @@ class Preparation:
         procedure: Pairs,
         write_answers: Callable[[], None],
         write_prints: Callable[[], None],
+        write_images: Callable[[], None],
         teacher: Path,
         folder: str | Path,
         batch: int,
@@ -53,7 +55,7 @@ class Preparation:
         backend: str = "local",
     ) -> None:
         self.pool, self.calibration, self.procedure = pool, calibration, procedure
-        self.write_answers, self.write_prints = write_answers, write_prints
+        self.write_answers, self.write_prints, self.write_images = write_answers, write_prints, write_images
         self.teacher, self.folder, self.batch = teacher, Path(folder), int(batch)
         self.minutes, self.recalibrate = float(minutes), bool(recalibrate)
         self.workers, self.backend = int(workers), backend
@@ -95,6 +97,7 @@ class Preparation:
         self.pool.run(present=present)
         self.write_answers()
         self.write_prints()
+        self.write_images()
         if not done:
             self._calibrate()
 

@@ -24,7 +24,8 @@ DERIVED = (
     "the original model and every copy of it: it was trained on the data",
     "fold teachers and reference models that were trained with the data",
     "caches, embeddings and prepared images of other runs",
-    "fingerprints and digests of the images beside the models: fingerprints.json, content_digests.json",
+    "fingerprints, digests and prepared images beside the models: fingerprints.json, content_digests.json,"
+    " private/images; run prepare again with the tombstones",
     "backups of all of these, and of the data",
     "models that recipients hold: GDPR Art. 19",
 )

@@ -13,7 +13,12 @@ from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
     from scripts.cohort.fingerprints import Fingerprints
+    from scripts.data.image_store import ImageStore
     from scripts.identity import ContentDigests
+
+
+# By these an image is read and prepared.
+PREPARED = "image_size normalise spatial_dims in_channels task observer".split()
 
 
 class ContentParts(ModelParts):
@@ -55,6 +60,37 @@ class ContentParts(ModelParts):
             for record in self.cohort.named(name):
                 self.prints.of(record)
         self.prints.save()
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The prepared images beside the fold teachers."""
+        from scripts.data.image_store import ImageStore
+        from scripts.identity import code_identity
+        from scripts.identity.identity import plain_digest
+
+        key = plain_digest([self.source.name, self._some(PREPARED), code_identity()])
+        return ImageStore(self.fold_dir, key=key[:16], digest=self.digests.of_record)
+
+    @cached_property
+    def looked_up(self) -> Any:  # type: ignore[override]
+        """`preprocessing`, or what it gave where that lies prepared; a cache on the disk has prepared images itself."""
+        from monai.transforms import Compose
+
+        from scripts.data.image_store import StoredOr
+
+        if self.settings.cache == "disk" or not self.store.folder.is_dir():
+            return self.preprocessing
+        return Compose([StoredOr(self.store, self.preprocessing)])
+
+    def write_images(self) -> None:
+        """Prepare all images that a request may draw from or be measured on, those first that it draws from."""
+        from scripts.cohort.cohort import SETS
+
+        order = ("retain", "guard", *(name for name in SETS if name not in ("retain", "guard")))
+        records = [record for name in order for record in self.cohort.named(name)]
+        filled = self.store.fill(records, self.preprocessing, megabytes=self.settings.store_budget)
+        room = f"; {filled.left_out} more have no room, see store_budget" if filled.left_out else ""
+        print(f"prepare: {filled.images} images are prepared, {filled.megabytes:.0f} MB{room}", flush=True)
 
     def _digests_of(self, sets: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
         return {name: self.digests.of_records(records) for name, records in sets.items()}

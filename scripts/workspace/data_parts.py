@@ -90,7 +90,7 @@ class DataParts(SettingsParts):
         retain_images = self.recipe.retain_images if self.workflow == "forget" else self._get("retain_images", None)
         return CohortLoaders(
             cohort=self.cohort,
-            transform=self.preprocessing,
+            transform=self.looked_up,
             augment=self.augmentation(self._get(f"{self.workflow}_augment", "none")),
             batch_size=self.settings.eval_batch_size,
             cache=self.settings.cache,
@@ -101,6 +101,11 @@ class DataParts(SettingsParts):
             retain_choice=self._get("retain_choice", "random"),
             prepared=shared("prepared", about, dict),
         )
+
+    @property
+    def looked_up(self) -> Any:
+        """`preprocessing`, or what it gave where that lies prepared."""
+        return self.preprocessing
 
     @property
     def recipe(self) -> Recipe:

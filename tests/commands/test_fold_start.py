@@ -14,6 +14,7 @@ from scripts.workspace.workspace import settings_of
 from tests.commands.common import assert_same_tensors, read, request_file, run
 from tests.commands.small_data import NETWORK, PATIENTS, opened, run_settings, trained_patients
 
+PREPARING = (*NETWORK, "dataset_name", "datalist", "model_dir")
 ADAPTER_ONLY = ("lora_rank", "bisect", "forget_batch")
 
 
@@ -41,6 +42,18 @@ def test_no_file_of_the_patient_is_opened(folder: Path, exact: bool) -> None:
     assert not [path for path in paths if patient in path]
     resolutions = [read(folder / name / "private" / "resolution.json") for name in ("first", "run")]
     assert resolutions[0]["near_duplicates"] == resolutions[1]["near_duplicates"] is not None
+    assert_same_tensors(folder / "first" / "release" / "student.pt", folder / "run" / "release" / "student.pt")
+
+
+def test_where_images_lie_prepared_no_image_is_opened_and_nothing_is_changed_by_it(folder: Path) -> None:
+    own = {name: value for name, value in run_settings(folder, "forget").items() if name not in ADAPTER_ONLY}
+    own |= {"method": "fold_start", "near_duplicates": False}
+    run("forget", {**own, "output_dir": str(folder / "first")})
+    preparing = {name: value for name, value in run_settings(folder, "train").items() if name in PREPARING}
+    Workspace(workflow="prepare", settings=settings_of(preparing, "prepare")).write_images()
+    with opened() as paths:
+        run("forget", own)
+    assert not [path for path in paths if path.endswith(".png")]
     assert_same_tensors(folder / "first" / "release" / "student.pt", folder / "run" / "release" / "student.pt")
 
 

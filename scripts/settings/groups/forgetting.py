@@ -14,6 +14,8 @@ SETTINGS = (
             comment="Fixed random draws per image of forget_augment. 0: drawn anew each time."),
     Setting(name="frozen_budget", kind=Kind.NUMBER, default=2000, least=0, unit="megabytes", moves=False,
             comment="Space in the private folder for what no trained weight changes. 0: it is computed each time."),
+    Setting(name="store_budget", kind=Kind.NUMBER, default=4000, least=0, unit="megabytes", moves=False,
+            comment="Room for prepared images in the private folder beside the fold teachers. 0: none are kept."),
     Setting(name="method", kind=Kind.TEXT, default="auto", words=("auto", "erase_to_retain", "fold_start"),
             comment="Method of forgetting; auto: what preparation preferred, among those that the request allows."),
     Setting(name="exact", kind=Kind.FLAG, default=False,
