@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def make_dataset(
     """
     items = list(data)
     if cache == "memory":
-        shown = len(items) >= PROGRESS_FROM
+        shown = len(items) >= PROGRESS_FROM and sys.stderr.isatty()  # a log is no place for a bar
         base: Any = CacheDataset(items, transform, num_workers=2, progress=shown, runtime_cache=lazy)
     elif cache == "disk":
         if not cache_dir:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,12 @@ def arms(folder: Path, settings: Mapping[str, Any], wanted: Mapping[str, dict[st
 
 
 def measured(
-    folder: Path, settings: Mapping[str, Any], made: Mapping[str, Path], others: Mapping[str, Path]
+    folder: Path,
+    settings: Mapping[str, Any],
+    made: Mapping[str, Path],
+    others: Mapping[str, Path],
+    *,
+    attacks: Sequence[str] = SEEN + UNSEEN,
 ) -> dict[str, Any]:
     """Model -> key metric and score by set, agreement with the teacher, recovery and cost.
 
@@ -63,11 +68,12 @@ def measured(
         settings: of `evaluate`.
         made: arm -> its run folder.
         others: further models by name, such as the retrained one: their weights.
+        attacks: by which what was forgotten is brought back; none of them leaves recovery out.
     """
     own = {name: value for name, value in settings.items() if name not in ("attacks",)}
     known = {**common.known("evaluate", own), "bundle_root": str(common.ROOT), "progress": False, "threads": 1}
     known["output_dir"] = str(folder / "evaluation")
-    space = Workspace(workflow="evaluate", settings=settings_of({**known, "attacks": list(SEEN + UNSEEN)}, "evaluate"))
+    space = Workspace(workflow="evaluate", settings=settings_of({**known, "attacks": list(attacks)}, "evaluate"))
     weights = {name: place / "release" / "student.pt" for name, place in made.items()} | dict(others)
     models: dict[str, nn.Module] = {"teacher": space.teacher}
     models |= {name: space.model(path) for name, path in weights.items()}
@@ -81,20 +87,22 @@ def measured(
         forget_views="none",
     )
     metrics = evaluation.run()
-    recovery = Recovery(
-        names=SEEN + UNSEEN,
-        loaders=space.loaders,
-        task=space.task,
-        arithmetic=space.arithmetic,
-        fold_teachers=space.fold_teachers,
-    ).measure(models, evaluation.rows)
+    recovery: dict[str, Any] = {}
+    if attacks:
+        recovery = Recovery(
+            names=attacks,
+            loaders=space.loaders,
+            task=space.task,
+            arithmetic=space.arithmetic,
+            fold_teachers=space.fold_teachers,
+        ).measure(models, evaluation.rows)
     key = space.task.key_metric
     found = {
         name: {
             key: common.means(metrics, name, key),
             "score": common.means(metrics, name, "score"),
             "agreement": {part: agreement_on(space, models[name], part) for part in AGREEMENT},
-            "recovery": recovery[name],
+            "recovery": recovery.get(name),
             "cost": cost(made[name]) if name in made else None,
         }
         for name in models
