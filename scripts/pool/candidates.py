@@ -24,7 +24,8 @@ def candidates(*, batch: int) -> tuple[Candidate, ...]:
     """What is tried on every data set.
 
     Steps and rates lie around the defaults of the methods: at most 180 steps, at 1e-3 where all weights are trained.
-    Fifteen do where a fold lacks little: the fold teacher then stands where the teacher does. Batches follow those of the training, which fit the data's size and the machine's memory.
+    Fifteen do where a fold lacks little: the fold teacher then stands where the teacher does. Batches follow those of
+    the training, which fit the data's size and the machine's memory.
 
     Args:
         batch: images per step of the teacher's training.

@@ -11,7 +11,14 @@ from scripts.settings.groups.measuring import ATTEMPTS
 
 KEY_METRICS = ("dice", "accuracy")
 ATTACKED = ("teacher", "student", "fold_teacher", "retrained")
-SHOWN = ("iou", "dice", "accuracy", "false_negative_rate", "empty_mask")
+# Measure -> heading: `missed` is the share of the true mask that is not found, `no mask` the share of empty answers.
+SHOWN = {
+    "iou": "iou",
+    "dice": "dice",
+    "accuracy": "accuracy",
+    "false_negative_rate": "missed",
+    "empty_mask": "no mask",
+}
 REMEDY = "remove it and run the command that writes it again"
 
 
@@ -65,7 +72,7 @@ class Summary:
         width = max(len(name) for name in sets) + 1
         shown = [name for name in SHOWN if name in metrics[models[0]][sets[0]]]
         lines = [
-            f"{'':{width}}{'patients':>9}" + "".join(f"{name[:9]:>{8 * len(models) + 3}}" for name in shown),
+            f"{'':{width}}{'patients':>9}" + "".join(f"{SHOWN[name]:>{8 * len(models) + 3}}" for name in shown),
             f"{'':{width}}{'':>9}" + "".join("   " + "".join(f"{m[:7]:>8}" for m in models) for _ in shown),
         ]
         for name in sets:

@@ -41,7 +41,7 @@ def repeats_of(case: Case, count: int, folder: Path, *, epochs: int) -> Iterator
     for repeat in range(count):
         retrained = result("retrain", folder / "retrain_0")
         goal = None
-        for name in ("retrain", "ours", "released", "finetune", "fold_start"):
+        for name in ("retrain", "ours", "released", "finetune", "fold_start", "prepared"):
             own = folder / f"{name}_{repeat}"
             cost = measured(steps(name, case, own, goal=goal, epochs=epochs))
             if name == "ours":
@@ -74,7 +74,13 @@ def summary(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
             if key in found[0]:
                 rows[name][key] = found[0][key]
     cost = {name: row["cpu_seconds"]["median"] for name, row in rows.items()}
-    ratios = {f"{name}_over_ours": seconds / cost["ours"] for name, seconds in cost.items() if name != "ours"}
+    ratios = {
+        f"{name}_over_{base}": seconds / cost[base]
+        for base in ("ours", "prepared")
+        if base in cost
+        for name, seconds in cost.items()
+        if name != base
+    }
     peaks = {name: row["peak_memory_bytes"]["median"] for name, row in rows.items()}
     return {"contenders": rows, "ratios": ratios, "memory_ours_over_finetune": peaks["ours"] / peaks["finetune"]}
 
@@ -133,10 +139,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{name}: no data; UNLEARN_DATA names the folder that holds it")
             continue
         pool = case.prepare()
+        laid_out = case.lay_out()
         folder = WORK / "runs" / name
         shutil.rmtree(folder, ignore_errors=True)
         epochs = 10 if arguments.quick else case.released_epochs
-        extra = {"pool_cpu_seconds": pool, "released_epochs_at_most": epochs, "passes": passes(case)}
+        extra = {
+            "pool_cpu_seconds": pool,
+            "lay_out_cpu_seconds": laid_out,
+            "released_epochs_at_most": epochs,
+            "passes": passes(case),
+        }
         for runs in repeats_of(case, count, folder, epochs=epochs):
             found["datasets"][name] = {**summary(runs), **extra}
             common.save(arguments.out, found)

@@ -14,8 +14,9 @@ from scripts.engines.arithmetic import has_bf16
 from tests.bench.cases import Case
 from tests.studies import common
 
-CONTENDERS = ("retrain", "released", "finetune", "ours", "fold_start")
+CONTENDERS = ("retrain", "released", "finetune", "ours", "fold_start", "prepared")
 FINETUNED = 10  # times fewer epochs than the teacher's training, at a tenth of its learning rate
+STUDENTS = ("ours", "released", "fold_start", "prepared")  # the others train a model of their own
 
 SOURCE = {
     "name": "dataset_name",
@@ -44,8 +45,10 @@ def steps(name: str, case: Case, folder: Path, *, goal: float | None, epochs: in
     if name == "ours":
         own = {**settings, "method": "erase_to_retain", **case.recipe}
         return [{"workflow": step, "settings": own} for step in ("forget", "restore")]
-    if name == "fold_start":
+    if name in ("fold_start", "prepared"):
         own = {**settings, "method": "fold_start", "retain_batch": recipe(case)["batch_size"]}
+        if name == "prepared":
+            own["model_dir"] = str(case.prepared)
         return [{"workflow": "forget", "settings": own}]
     if name == "released":
         own = {
@@ -97,7 +100,7 @@ def passes(case: Case) -> dict[str, float]:
 
 def result(name: str, folder: Path) -> Path:
     """The weights that a contender left."""
-    return folder / "release" / "student.pt" if name in ("ours", "released", "fold_start") else folder / "model.pt"
+    return folder / "release" / "student.pt" if name in STUDENTS else folder / "model.pt"
 
 
 def outcome(case: Case, folder: Path, student: Path, retrained: Path) -> dict[str, Any]:

@@ -66,6 +66,8 @@ def test_contenders_leave_out_what_is_to_be_forgotten(tmp_path: Path) -> None:
     assert [step["workflow"] for step in steps("ours", case, tmp_path, goal=None)] == ["forget", "restore"]
     (start,) = steps("fold_start", case, tmp_path, goal=None)
     assert (start["workflow"], start["settings"]["method"]) == ("forget", "fold_start")
+    (prepared,) = steps("prepared", case, tmp_path, goal=None)
+    assert prepared["settings"] == {**start["settings"], "model_dir": str(case.prepared)}
 
 
 def test_bound_counts_the_passes_that_any_request_needs() -> None:

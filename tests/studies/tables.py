@@ -139,7 +139,7 @@ def cost() -> str:
     for found in results("speed.json"):
         for name, case in found["datasets"].items():
             ours = case["contenders"]["ours"]["cpu_seconds"]["median"]
-            for contender in ("ours", "fold_start", "retrain", "released", "finetune"):
+            for contender in ("ours", "fold_start", "prepared", "retrain", "released", "finetune"):
                 if contender not in case["contenders"]:
                     continue
                 row = case["contenders"][contender]
