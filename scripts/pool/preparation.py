@@ -10,8 +10,9 @@ from scripts.engines.models import model_path
 from scripts.errors import InputError
 from scripts.identity import file_digest
 from scripts.methods.recipe_file import FILE_NAME, RecipeFile
-from scripts.pool.calibration import Calibration, Mock
+from scripts.pool.calibration import KEEP, Calibration, Mock
 from scripts.pool.candidates import candidates
+from scripts.pool.estimate import Estimate
 from scripts.pool.fold_pool import FoldPool
 from scripts.pool.trial import Trial
 from scripts.record.lock import lock_folder, unlock_folder
@@ -25,6 +26,7 @@ class Preparation:
     Args:
         pool: trains the fold teachers that are missing.
         calibration: finds the recipe.
+        estimate: of what it will take.
         procedure: of the reference models, in whose folder mock requests and their students lie.
         write_answers: measures teacher and fold teachers on the selection set and writes that down.
         write_prints: computes the fingerprints of all images and keeps them.
@@ -42,6 +44,7 @@ class Preparation:
         *,
         pool: FoldPool,
         calibration: Calibration,
+        estimate: Estimate,
         procedure: Pairs,
         write_answers: Callable[[], None],
         write_prints: Callable[[], None],
@@ -54,7 +57,7 @@ class Preparation:
         workers: int = 1,
         backend: str = "local",
     ) -> None:
-        self.pool, self.calibration, self.procedure = pool, calibration, procedure
+        self.pool, self.calibration, self.estimate, self.procedure = pool, calibration, estimate, procedure
         self.write_answers, self.write_prints, self.write_images = write_answers, write_prints, write_images
         self.teacher, self.folder, self.batch = teacher, Path(folder), int(batch)
         self.minutes, self.recalibrate = float(minutes), bool(recalibrate)
@@ -94,12 +97,29 @@ class Preparation:
             ),
             flush=True,
         )
+        self._tell_cost(len(members) - len(present), done=done)
         self.pool.run(present=present)
         self.write_answers()
         self.write_prints()
         self.write_images()
         if not done:
             self._calibrate()
+
+    def _tell_cost(self, missing: int, *, done: bool) -> None:
+        tried = candidates(batch=self.batch)
+        trainings = missing + (0 if done else self.calibration.requests)
+        if not trainings and done:
+            return
+        # All on the first mock request, the best of each method on the others.
+        further = KEEP * len({one.method for one in tried}) * (self.calibration.requests - 1)
+        minutes = 0.0 if done else self.estimate.trials(tried) * (1 + further / len(tried))
+        if self.minutes:
+            minutes = min(minutes, self.minutes)
+        print(
+            f"prepare: about {self.estimate.trainings(trainings):.0f} minutes for {trainings} trainings and"
+            f" {minutes:.0f} for trials, by a step's time on this machine; reading images comes on top",
+            flush=True,
+        )
 
     def _members(self) -> dict[tuple[int, int], Path]:
         """Fold and member -> its file; one that is there may have been brought along, and is taken as it is."""

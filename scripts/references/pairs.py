@@ -75,6 +75,11 @@ class Pairs:
         """Digest of what is to be forgotten."""
         return digest(self.contents["forget"])
 
+    @property
+    def training(self) -> dict[str, Any]:
+        """The settings that the pool's models are trained with, as a record holds them."""
+        return self._procedure("train", NEVER_SELECTED, apart=("folds", "fold", "forget_ratio"))
+
     def make_folder(self) -> None:
         """Make the folder of the pool, for its owner alone: its models were trained on patients' data."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -113,8 +118,7 @@ class Pairs:
         Raises:
             InputError: names the setting and both values.
         """
-        training = self._procedure("train", NEVER_SELECTED, apart=("folds", "fold", "forget_ratio"))
-        planned = {"data_set": self.settings["dataset_name"], "split": teacher.get("split"), "training": training}
+        planned = {"data_set": self.settings["dataset_name"], "split": teacher.get("split"), "training": self.training}
         if problem := alike_problem(teacher, planned):
             raise InputError(f"{problem}; no verdict could follow: train the teacher so, or give its settings")
         for phase in self.making:

@@ -1,0 +1,39 @@
+"""What preparation will take: proportional to what is to be computed, and nothing of the network is changed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from scripts.engines.arithmetic import Arithmetic
+from scripts.pool.candidates import Candidate, candidates
+from scripts.pool.estimate import Estimate
+
+
+def estimate(**own: int) -> Estimate:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    sample, arithmetic = torch.zeros(1, 1, 16, 16), Arithmetic(device="cpu", threads=1)
+    return Estimate(
+        network=network, sample=sample, arithmetic=arithmetic, **{"batch": 4, "images": 10, "epochs": 2, **own}
+    )
+
+
+def test_a_step_is_timed_once_on_a_copy() -> None:
+    one = estimate()
+    before = {name: value.clone() for name, value in one.network.state_dict().items()}
+    state = torch.get_rng_state()
+    assert one.step > 0 and one.step == one.step
+    assert all(torch.equal(value, before[name]) for name, value in one.network.state_dict().items())
+    assert all(parameter.grad is None for parameter in one.network.parameters())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_minutes_follow_from_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Estimate, "_timed", lambda self: 6.0)
+    assert estimate().trainings(5) == pytest.approx(5 * 2 * 3 * 6 / 60)
+    short = Candidate("fold_start", {"steps_per_round": 5, "max_rounds": 3, "retain_batch": 4})
+    assert estimate().trials([short]) == pytest.approx(15 * 4 / 3 * 6 / 60)
+    hardened = Candidate("erase_to_retain", {**short.settings, "trainable": "all", "forget_batch": 4})
+    assert estimate().trials([hardened]) == pytest.approx(15 * 4 * 2 * 6 / 60)
+    assert estimate().trials(candidates(batch=4)) > estimate().trials([hardened])
