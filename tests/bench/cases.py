@@ -69,18 +69,23 @@ class Case:
         return self.folder / "prepared"
 
     def lay_out(self) -> float:
-        """What a request takes from preparation, but for the recipe: prepared images, fingerprints, digests; CPU s."""
-        self.prepared.mkdir(exist_ok=True)
-        for path in self.folder.glob("*.*"):
-            if path.suffix in (".pt", ".json"):
-                shutil.copy(path, self.prepared)
-        known = common.known("prepare", {**self.settings, "model_dir": str(self.prepared)})
-        space = Workspace(workflow="prepare", settings=settings_of(known, "prepare"))
-        start = time.process_time()
-        space.write_images()
-        space.write_prints()
-        space.digests.save()
-        return time.process_time() - start
+        """Fill `prepared`; CPU seconds."""
+        return lay_out(self.folder, self.prepared, self.settings)
+
+
+def lay_out(models: Path, prepared: Path, settings: Mapping[str, Any]) -> float:
+    """Copy models, and lay beside them what a request takes from preparation: images, fingerprints, digests; CPU s."""
+    prepared.mkdir(exist_ok=True)
+    for path in models.glob("*.*"):
+        if path.suffix in (".pt", ".json"):
+            shutil.copy(path, prepared)
+    known = common.known("prepare", {**settings, "model_dir": str(prepared)})
+    space = Workspace(workflow="prepare", settings=settings_of(known, "prepare"))
+    start = time.process_time()
+    space.write_images()
+    space.write_prints()
+    space.digests.save()
+    return time.process_time() - start
 
 
 def phantom(members: int) -> Case:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.cases import REQUEST, WORK, phantom, phantom_folds
+from tests.bench.cases import REQUEST, WORK, lay_out, phantom, phantom_folds
 from tests.bench.measured import measured
 from tests.studies import common
 
@@ -16,6 +16,7 @@ PATIENTS = 40  # of the phantom's training set by default: N
 EPOCHS = 2  # of the models: their quality does not change what a fixed number of steps costs
 # No stopping rule: what would end earlier at another N would hide the cost.
 FIXED = {"min_rounds": 100}
+PREPARED = "fold_start_prepared_with_look_alikes"
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
@@ -34,7 +35,10 @@ def one_patient(path: Path) -> str:
 
 
 def scaling(factors: Sequence[int], *, repeats: int, folder: Path) -> dict[str, Any]:
-    """A request for one patient at `factors` times N training patients, with and without the look-alike search."""
+    """A request for one patient at `factors` times N training patients.
+
+    By the adapter with and without the look-alike search; by `fold_start` with it, where all is prepared.
+    """
     case = phantom(1)
     # One patient lies in one fold, however many folds and patients there are: the pool that is asked stays the same.
     request = one_patient(folder / "request.csv")
@@ -47,22 +51,23 @@ def scaling(factors: Sequence[int], *, repeats: int, folder: Path) -> dict[str, 
         (fold,) = phantom_folds(request, patients=PATIENTS * factor)
         common.train(models, "fold", {**plain, "fold": fold})
         row: dict[str, Any] = {"factor": factor, "patients": PATIENTS * factor}
-        for name, search in (("request", False), ("request_with_look_alikes", True)):
+        row["lay_out_cpu_seconds"] = lay_out(models, models / "prepared", plain)
+        adapter = {**FIXED, "method": "erase_to_retain", "model_dir": str(models)}
+        ways: dict[str, dict[str, Any]] = {
+            "request": {**adapter, "near_duplicates": False},
+            "request_with_look_alikes": {**adapter, "near_duplicates": True},
+            PREPARED: {"method": "fold_start", "model_dir": str(models / "prepared"), "near_duplicates": True},
+        }
+        for name, way in ways.items():
             costs = []
             for repeat in range(repeats):
-                settings = {
-                    **own,
-                    **FIXED,
-                    "model_dir": str(models),
-                    "near_duplicates": search,
-                    "output_dir": str(folder / f"{name}_{factor}_{repeat}"),
-                }
-                steps = [{"workflow": step, "settings": settings} for step in ("forget", "restore")]
-                costs.append(measured(steps)["cpu_seconds"])
+                settings = {**own, **way, "output_dir": str(folder / f"{name}_{factor}_{repeat}")}
+                phases = ("forget",) if name == PREPARED else ("forget", "restore")
+                costs.append(measured([{"workflow": step, "settings": settings} for step in phases])["cpu_seconds"])
             row[f"{name}_cpu_seconds"] = common.spread(costs)
         rows.append(row)
     found: dict[str, Any] = {"rows": rows}
-    for name in ("request", "request_with_look_alikes"):
+    for name in ways:
         costs = [statistics.median(row[f"{name}_cpu_seconds"]["values"]) for row in rows]
         found[f"{name}_exponent"] = exponent([row["patients"] for row in rows], costs)
     return found
