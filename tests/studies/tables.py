@@ -271,6 +271,40 @@ def recovery_kept(pattern: str) -> str:
     )
 
 
+def folds() -> str:
+    """By number of folds: what the fold teacher lacks, what finishing makes up, and what the pool costs."""
+    rows = []
+    for data, key in (("phantom", "dice"), ("chase", "dice"), ("isic", "iou")):
+        found = results(f"folds/{data}_seed*.json")
+        for number_of_folds in sorted({name for one in found for name in one if name != "training"}, key=_by_number):
+            own = [one for one in found if number_of_folds in one]
+            hours = mean(one["training"]["train_model"]["cpu_seconds"] for one in own) / 3600
+            for name in ("fold teacher as it is", "fold start", "retrained"):
+                pairs = [(one[number_of_folds][name], one[number_of_folds]["teacher"]) for one in own]
+                change = [mean(model[key][part] - teacher[key][part] for model, teacher in pairs) for part in SETS]
+                agreement = [mean(model["agreement"][part] for model, _ in pairs) for part in SETS[1:]]
+                cost = [model["cost"] for model, _ in pairs if model["cost"] is not None]
+                rows.append(
+                    [
+                        data,
+                        number_of_folds,
+                        f"{_by_number(number_of_folds) * hours:.2f}",
+                        str(len(own)),
+                        name,
+                        ", ".join(f"{value:+.3f}" for value in change),
+                        ", ".join(number(value) for value in agreement),
+                        f"{mean(cost):.0f}" if cost else "-",
+                    ]
+                )
+    changes = "Dice or IoU forget, retain, validation, test minus teacher"
+    head = ["data", "folds", "pool, CPU h", "seeds", "", changes, "agreement retain, validation, test", "CPU s"]
+    return table(head, rows)
+
+
+def _by_number(name: str) -> int:
+    return int(name.partition(",")[0])
+
+
 def recovery_attacked(pattern: str) -> str:
     """The share that comes back after each attack, by Dice / by score: mean over pairs, and its upper 95 % bound."""
     rows = []
@@ -319,6 +353,7 @@ def main() -> None:
         ("Recovery, phantom, attacked", recovery_attacked("recovery/phantom_seed*.json")),
         ("Recovery, CHASE_DB1", recovery_kept("recovery/chase_seed*.json")),
         ("Recovery, CHASE_DB1, attacked", recovery_attacked("recovery/chase_seed*.json")),
+        ("Folds", folds()),
         ("Cost", cost()),
         ("Verdicts", verdicts()),
         ("The verifier measured", verifier()),

@@ -23,29 +23,36 @@ SEEDS = (1, 2, 3)
 POOL_SEED = 300  # and the original's seed above it: a fold teacher shares no initial weights with its original
 PATIENT, CHILD = "p007", "01"
 FINISHED = "fold start"
+OWN_SEED = ", own seed"
 # Half of the overlay's size, so that a model takes three minutes.
 SMALLER = {"image_size": 64, "epochs": 20, "surface": False}
 
 
 def by_folds(name: str, settings: dict[str, Any], *, level: str, unit: str, numbers: Sequence[int]) -> dict[str, Any]:
-    """Number of folds -> what is measured of the fold teacher, of the student that starts from it, and of the twin."""
+    """Number of folds -> what is measured of the fold teacher, of the student that starts from it, and of the twin.
+
+    Fold teachers have another seed than the original, so that FF is not measured against a model of their own seed;
+    for the largest number also the original's, as `prepare` trains them, which is what agreement is judged by.
+    """
     folder = common.WORK / "folds" / f"{name}_seed{settings['seed']}"
     request = write_request(folder / "request.csv", level=level, unit=unit)
     common.train(folder, "model", settings)
     retrained = common.train(folder, "retrained", {**settings, "request": request})
     found: dict[str, Any] = {"training": common.read(folder / "run_model" / "release" / "timing.json")}
-    for number in numbers:
-        place = folder / f"folds{number}"
+    seeds = [(number, pool_seed(settings)) for number in numbers] + [(max(numbers), int(settings["seed"]))]
+    for number, seed in seeds:
+        key = str(number) if seed != settings["seed"] else f"{number}{OWN_SEED}"
+        place = folder / f"folds{key.replace(',', '').replace(' ', '_')}"
         place.mkdir(exist_ok=True)
         for file in ("model.pt", "model.json", "split.json"):
             if not (place / file).exists():
                 shutil.copy(folder / file, place)
         own = {**settings, "folds": number, "model_dir": str(place), "request": request}
-        member = common.train(place, "fold", {**own, "request": "", "fold": fold_of(own), "seed": pool_seed(settings)})
+        member = common.train(place, "fold", {**own, "request": "", "fold": fold_of(own), "seed": seed})
         batch = {"method": "fold_start", "retain_batch": settings["batch_size"]}
         made = arms(place, own, {FINISHED: batch})
         others = {"retrained": retrained, "fold teacher as it is": member}
-        found[str(number)] = measured(place, own, made, others, attacks=())
+        found[key] = measured(place, own, made, others, attacks=())
     return found
 
 
