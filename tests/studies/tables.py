@@ -353,6 +353,8 @@ def main() -> None:
         ("Recovery, phantom, attacked", recovery_attacked("recovery/phantom_seed*.json")),
         ("Recovery, CHASE_DB1", recovery_kept("recovery/chase_seed*.json")),
         ("Recovery, CHASE_DB1, attacked", recovery_attacked("recovery/chase_seed*.json")),
+        ("Recovery, ISIC, one lesion", recovery_kept("recovery/isic_seed*.json")),
+        ("Recovery, ISIC, one lesion, attacked", recovery_attacked("recovery/isic_seed*.json")),
         ("Folds", folds()),
         ("Cost", cost()),
         ("Verdicts", verdicts()),

@@ -1,4 +1,4 @@
-"""How deep the methods forget: what comes back under attacks, on pairs of the phantom and on CHASE_DB1.
+"""How deep the methods forget: what comes back under attacks, on pairs of the phantom, CHASE_DB1 and ISIC.
 
 make study STUDY=recovery
 """
@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.bench.cases import LESION
+from tests.bench.cases import write_request as write_lesion
 from tests.studies import common
 from tests.studies.recovery import ARMS, arms, measured
 from tests.studies.test_chase import RECIPE, children, settings_of, write_request
+from tests.studies.test_folds import fold_of
 from tests.studies.test_phantom import PAIRED, REQUEST, cohort, slope
 
 SEEDS = (11, 12, 13, 14, 15, 16)
@@ -21,6 +24,8 @@ SEEDS = (11, 12, 13, 14, 15, 16)
 MAIN = ("adapter", "adapter, hardened", "all weights, hardened", "fold start")
 POOL_SEED = 201  # of the fold teacher that left the patients out; none of the pairs has it
 CHASE_SEED = 1
+ISIC_SEEDS = (1000, 1001, 1002, 1003)
+ISIC_POOL_SEED = 101
 
 
 def pool() -> Path:
@@ -69,6 +74,28 @@ def test_chase(data_root: Callable[[str], Path]) -> None:
     assert result["fold start"]["dice"]["forget"] < result["teacher"]["dice"]["forget"]
 
 
+@pytest.mark.study
+@pytest.mark.parametrize("seed", ISIC_SEEDS)
+def test_isic(seed: int, data_root: Callable[[str], Path]) -> None:
+    """One lesion, by the overlay as it is; a fold teacher of another seed, which all pairs share."""
+    settings = {**common.overlay("isic"), "dataset_dir": str(data_root("ISIC2018_256")), "surface": False}
+    folder = common.WORK / "recovery" / f"isic_seed{seed}"
+    request = write_lesion(folder / "request.csv", level="image", unit=LESION)
+    common.train(folder, "model", {**settings, "seed": seed})
+    retrained = common.train(folder, "retrained", {**settings, "seed": seed, "request": request})
+    own = {**settings, "folds": "auto", "model_dir": str(folder), "request": request}
+    members = common.WORK / "recovery" / "isic_pool"
+    common.train(members, "fold", {**settings, "folds": "auto", "seed": ISIC_POOL_SEED, "fold": fold_of(own)})
+    common.share_pool(members, folder)
+    made = arms(folder, {**own, "seed": seed}, {name: ISIC_ARMS.get(name, ARMS[name]) for name in MAIN})
+    (member,) = sorted(folder.glob("model_fold*.pt"))
+    result = measured(folder, own, made, {"retrained": retrained, "fold teacher as it is": member})
+    common.save(f"recovery/isic_seed{seed}", result)
+    assert result["fold start"]["dice"]["retain"] > 0.5
+
+
+# The batch of the training; one lesion has one image.
+ISIC_ARMS = {"fold start": {"method": "fold_start", "retain_batch": 16}}
 # Batches as in the training of four images; adapters by the recipe that was fitted to these data by hand.
 CHASE_ARMS = {
     "adapter": RECIPE,
