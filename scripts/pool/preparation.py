@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from scripts.data.image_store import PRIVATE
 from scripts.engines.models import model_path
 from scripts.errors import InputError
 from scripts.identity import file_digest
@@ -75,11 +76,16 @@ class Preparation:
         if not self.pool.folds:
             raise InputError("folds: 0: fold teachers are needed; allowed: auto, or from 2")
         self.procedure.make_folder()
-        lock_folder(self.procedure.folder, setting="reference_dir")
+        private = self.folder / PRIVATE
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            # Another command may prepare the same models with another reference_dir.
+            lock_folder(self.procedure.folder, setting="reference_dir")
+            lock_folder(private, shown=self.folder, setting="fold_dir")
             self._run()
         finally:
-            unlock_folder(self.procedure.folder)
+            for folder in (self.procedure.folder, private):
+                unlock_folder(folder)
 
     def _run(self) -> None:
         tried = candidates(batch=self.batch)

@@ -152,9 +152,11 @@ def fold_of(folder: Path, patient: str) -> int:
     return split.fold[split.digest(patient)]
 
 
-def test_two_at_once_are_refused_and_nothing_is_lost(prepared: Path, few: None, tmp_path: Path) -> None:
-    other = tmp_path / "references"
-    other.mkdir(mode=0o700)
+@pytest.mark.parametrize("place", ["references", "models/private"])
+def test_two_at_once_are_refused_and_nothing_is_lost(prepared: Path, few: None, tmp_path: Path, place: str) -> None:
+    shutil.copytree(prepared / "models", tmp_path / "models")
+    other = tmp_path / place
+    other.mkdir(mode=0o700, exist_ok=True)
     code = (
         "import fcntl, os, sys, time; lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT); fcntl.flock(lock, 2);"
         "print('held', flush=True); time.sleep(60)"
@@ -164,8 +166,11 @@ def test_two_at_once_are_refused_and_nothing_is_lost(prepared: Path, few: None, 
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with pytest.raises(Exception) as caught:
-            run("prepare", settings(prepared, reference_dir=str(other)))
-        assert isinstance(user_error(caught.value), Refused)
+            run("prepare", settings(tmp_path))
+        refused = user_error(caught.value)
+        assert isinstance(refused, Refused)
+        assert ("fold_dir" if "private" in place else "reference_dir") in str(refused)
+        assert not (tmp_path / "references" / ".lock").exists() or place == "references"
     finally:
         holder.kill()
         holder.wait()
