@@ -276,8 +276,9 @@ def folds() -> str:
     rows = []
     for data, key in (("phantom", "dice"), ("chase", "dice"), ("isic", "iou")):
         found = results(f"folds/{data}_seed*.json")
-        for number_of_folds in sorted({name for one in found for name in one if name != "training"}, key=_by_number):
+        for number_of_folds in sorted({name for one in found for name in one if name != "training"}, key=_order):
             own = [one for one in found if number_of_folds in one]
+            count = _order(number_of_folds)[0]
             hours = mean(one["training"]["train_model"]["cpu_seconds"] for one in own) / 3600
             for name in ("fold teacher as it is", "fold start", "retrained"):
                 pairs = [(one[number_of_folds][name], one[number_of_folds]["teacher"]) for one in own]
@@ -288,7 +289,7 @@ def folds() -> str:
                     [
                         data,
                         number_of_folds,
-                        f"{_by_number(number_of_folds) * hours:.2f}",
+                        f"{count * hours:.2f}",
                         str(len(own)),
                         name,
                         ", ".join(f"{value:+.3f}" for value in change),
@@ -301,8 +302,10 @@ def folds() -> str:
     return table(head, rows)
 
 
-def _by_number(name: str) -> int:
-    return int(name.partition(",")[0])
+def _order(name: str) -> tuple[int, str]:
+    """Number of folds, and what else distinguishes a row."""
+    count, _, rest = name.partition(",")
+    return int(count), rest
 
 
 def recovery_attacked(pattern: str) -> str:
