@@ -12,7 +12,8 @@ from scripts.pool.candidates import Candidate
 GUARD = 0.01  # of the key metric: what retain and selection may lose against the model that never saw the patients
 LEAST_FORGOTTEN, MOST_FORGOTTEN = 0.7, 1.4  # forgotten fraction; wide, for each mock request has one measuring model
 DEPTH_DIGITS = 1  # of the share that comes back: models that never saw the patients differ by about a tenth in it
-LEAST_GAP = 1e-3  # of score or metric: below it a share means nothing
+# Distance of teacher and measuring model, mean over the mock requests: below it a share would be one of nothing.
+LEAST_SCORE, LEAST_METRIC = 0.1, 0.01  # nats, as in the verdict; key metric
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,24 @@ class Trial:
         return own / whole if whole > 0 else 1.0
 
     @property
-    def recovered(self) -> float:
-        """The larger of the shares of score and key metric that come back under attack; 0 where none was forgotten.
+    def recovered(self) -> float | None:
+        """The larger of the shares of score and key metric that come back under attack.
 
-        What the attack gives a model that never saw the patients is taken off: it is no memory.
+        What the attack gives a model that never saw the patients is taken off: it is no memory. None where the teacher
+        stands out on the patients by neither.
         """
-        return max(
-            _share([(*one.score, *one.attacked_score) for one in self.measured]),
-            _share([(*one.metric, *one.attacked_metric) for one in self.measured]),
+        shares = (
+            _share([(*one.score, *one.attacked_score) for one in self.measured], least=LEAST_SCORE),
+            _share([(*one.metric, *one.attacked_metric) for one in self.measured], least=LEAST_METRIC),
         )
+        return max((share for share in shares if share is not None), default=None)
 
     @property
     def fraction(self) -> float | None:
         """Forgotten fraction by score; None where the teacher does not stand out on the patients."""
-        gap = sum(one.score[0] - one.score[2] for one in self.measured)
-        return sum(one.score[0] - one.score[1] for one in self.measured) / gap if gap > LEAST_GAP else None
+        gap = statistics.fmean(one.score[0] - one.score[2] for one in self.measured)
+        gone = statistics.fmean(one.score[0] - one.score[1] for one in self.measured)
+        return gone / gap if gap >= LEAST_SCORE else None
 
     @property
     def agreement(self) -> float:
@@ -86,16 +90,16 @@ class Trial:
 
     def order(self) -> tuple[Any, ...]:
         """Smaller is better: clinical guard first, then whether it has forgotten, depth, agreement and cost."""
-        depth = max(0.0, round(self.recovered, DEPTH_DIGITS))
+        depth = max(0.0, round(self.recovered or 0.0, DEPTH_DIGITS))
         forgotten = self.fraction is None or LEAST_FORGOTTEN <= self.fraction <= MOST_FORGOTTEN
         return (self.kept < -GUARD, not forgotten, depth, -round(self.agreement, 2), self.seconds)
 
     def told(self) -> str:
         """One line for a reader."""
-        fraction = "-" if self.fraction is None else f"{self.fraction:.2f}"
+        fraction, recovered = ("-" if share is None else f"{share:.2f}" for share in (self.fraction, self.recovered))
         return (
             f"kept {self.kept:+.3f}, distance {self.nearness:.2f} of the teacher's, FF {fraction}, recovered"
-            f" {self.recovered:.2f}, agreement {self.agreement:.3f}, {self.seconds:.0f} CPU s"
+            f" {recovered}, agreement {self.agreement:.3f}, {self.seconds:.0f} CPU s"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,11 +117,14 @@ class Trial:
         }
 
 
-def _share(values: Sequence[tuple[float, float, float, float, float]]) -> float:
+def _share(values: Sequence[tuple[float, float, float, float, float]], *, least: float) -> float | None:
     """Of (teacher, student, measuring model, student attacked, measuring model attacked):
 
-    sum of (student's gain - measuring model's gain) over sum of (teacher - student).
+    sum of (student's gain - measuring model's gain) over sum of (teacher - student), 0 where nothing is gone; None
+    where teacher and measuring model are less than `least` apart on the mean.
     """
+    if statistics.fmean(teacher - measure for teacher, _, measure, *_ in values) < least:
+        return None
     gone = sum(teacher - student for teacher, student, *_ in values)
     back = sum((after - student) - (other - measure) for _, student, measure, after, other in values)
-    return back / gone if gone > LEAST_GAP else 0.0
+    return back / gone if gone > 0 else 0.0

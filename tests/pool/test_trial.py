@@ -47,8 +47,12 @@ def test_mock_requests_are_summed_before_shares_are_taken() -> None:
 
 def test_without_a_gap_no_share_is_told() -> None:
     none = trial(score=(1.0, 1.0, 1.0), metric=(0.8, 0.8, 0.8), attacked_metric=(0.9, 0.8))
-    assert none.fraction is None and none.recovered == 0.0
-    assert "FF -" in none.told()
+    assert none.fraction is None and none.recovered is None
+    assert "FF -, recovered -" in none.told()
+    little = trial(score=(1.09, 1.0, 1.0), metric=(0.809, 0.8, 0.8), attacked_metric=(0.9, 0.8))
+    assert little.fraction is None and little.recovered is None and little.order()[2] == 0.0
+    # Nothing was forgotten, of which nothing can come back.
+    assert trial(score=(2.0, 2.0, 1.0), metric=(0.8, 0.8, 0.8)).recovered == 0.0
 
 
 def test_guard_comes_before_depth_and_depth_before_agreement_and_cost() -> None:
