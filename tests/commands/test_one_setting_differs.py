@@ -110,7 +110,7 @@ def test_another_value_of_one_setting(whole: Path, workflow: str, name: str) -> 
             continue
         if (workflow, name) == ("train", "forget_ratio"):
             assert "without 0 images of a request" in said
-        elif (name, value) in RESOLVED:
+        elif (name, value) in RESOLVED or (workflow, name, value) == ("train", "folds", "auto"):
             assert said == "done"  # the same procedure in other words
         elif (name, value) == ("method", "fold_start"):
             assert "lora_rank" in said  # it has no adapter, and one was asked for
