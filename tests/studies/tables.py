@@ -316,7 +316,8 @@ def recovery_attacked(pattern: str) -> str:
         for attack in RECOVERED:
             parts = []
             for measure in ("dice", "score"):
-                values = [one["recovery"][attack][f"recovered_{measure}"] for one in found]
+                made = [one["recovery"][attack] for one in found if one["recovery"][attack] is not None]
+                values = [one[f"recovered_{measure}"] for one in made]
                 parts.append(bounded([value for value in values if value is not None]))
             cells.append(" / ".join(parts))
         rows.append([name, str(len(found)), *cells])
