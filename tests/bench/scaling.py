@@ -15,7 +15,7 @@ from tests.studies import common
 PATIENTS = 40  # of the phantom's training set by default: N
 EPOCHS = 2  # of the models: their quality does not change what a fixed number of steps costs
 # No stopping rule: what would end earlier at another N would hide the cost.
-FIXED = {"min_rounds": 100}
+FIXED = {"min_rounds": 4, "max_rounds": 4}
 PREPARED = "fold_start_prepared_with_look_alikes"
 
 
