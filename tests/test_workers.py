@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,11 +56,9 @@ def test_without_ray_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Ray with its own files in a folder whose name is short enough for a socket."""
+def ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ray of this machine alone, whatever cluster the environment names."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    pytest.importorskip("ray")
-    yield
 
 
 @pytest.mark.slow

@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from monai.transforms import Compose, Transform
 
+from scripts.data.prepared import DAMAGED
 from scripts.data.source import Record
 from scripts.files import write_tensors
 
@@ -49,8 +49,7 @@ class ImageStore:
             return None
         try:
             found = torch.load(self._path(record), weights_only=True)
-        # torch raises whatever its zip and pickle readers meet; a damaged image is prepared again.
-        except (OSError, UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError):
+        except (OSError, *DAMAGED):
             return None
         sound = isinstance(found, dict) and all(isinstance(value, torch.Tensor) for value in found.values())
         return found if sound and "image" in found else None

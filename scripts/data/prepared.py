@@ -14,6 +14,9 @@ from monai.utils.type_conversion import convert_to_tensor
 from scripts.errors import InputError
 from scripts.files import write_tensors
 
+# torch raises whatever its zip and pickle readers meet in a damaged file.
+DAMAGED = (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError)
+
 
 class PreparedImages(PersistentDataset):
     """MONAI's PersistentDataset whose files are written in one step inside `cache_dir`, and nowhere else.
@@ -37,9 +40,8 @@ class PreparedImages(PersistentDataset):
                 return torch.load(path, weights_only=self.weights_only)
             except OSError as error:
                 raise InputError(f"{path}: a prepared image cannot be read ({error.strerror})") from error
-            # torch raises whatever its zip and pickle readers meet; a damaged file is written again.
-            except (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError):
-                pass
+            except DAMAGED:
+                pass  # it is written again
         item = self._pre_transform(deepcopy(item_transformed))
         # It can be prepared again: waiting for the disk after each image would cost more than it saves.
         write_tensors(path, convert_to_tensor(item, convert_numeric=False, track_meta=self.track_meta), durable=False)
