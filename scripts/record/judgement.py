@@ -19,12 +19,17 @@ from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
 from scripts.record.subgroup_guard import measured_subgroups, numbered_groups, subgroup_check
+from scripts.settings import SETTINGS
+from scripts.settings.groups.references import ATTACKS
+from scripts.tasks.task import Task
+from scripts.verify.check import Check
 from scripts.verify.contrasts import MARGIN
 from scripts.verify.qualification import qualify
 from scripts.verify.recovery import Recovery, recovery_family
-from scripts.verify.verdict import LEVEL, Check, Verdict, decide
+from scripts.verify.verdict import RELEVANT, Verdict, decide
 
-VERSION = "1"  # of the form of verdict.json
+VERSION = "2"  # of the form of verdict.json
+STEPS = int(SETTINGS["recovery_steps"].default)  # of the attacks that train, at least
 SCORES = "scores.json"
 QUALIFICATION_SCORES = "qualification_scores.json"
 GROUPS = "groups.json"  # numbers of groups that have no agreed name -> what the data calls them; private
@@ -49,19 +54,11 @@ class Judgement:
     Args:
         folder: of the run whose student is judged.
         teacher: path of the delivered model's original.
-        relevant: gap, nats, below which the data left no trace.
-        clinical_margin: loss of the key metric against the retrained models that is accepted.
-        key_metric: of the task.
+        task: whose margins are applied: what a measure may lose is no setting.
     """
 
-    def __init__(
-        self, *, folder: RunFolder, teacher: str | Path, relevant: float, clinical_margin: float, key_metric: str
-    ) -> None:
-        for name, value in (("relevant_gap", relevant), ("clinical_margin", clinical_margin)):
-            if not value > 0:
-                raise InputError(f"{name}: {value} is not a number above 0")
-        self.folder, self.teacher = folder, Path(teacher)
-        self.relevant, self.clinical_margin, self.key_metric = float(relevant), float(clinical_margin), key_metric
+    def __init__(self, *, folder: RunFolder, teacher: str | Path, task: Task) -> None:
+        self.folder, self.teacher, self.task = folder, Path(teacher), task
         self.verdict: Verdict | None = None
 
     def run(self) -> None:
@@ -136,16 +133,16 @@ class Judgement:
     def _decide(self, pool: Mapping[str, Any]) -> Verdict:
         try:
             scores = request_scores(pool)
-            metric, margin = self.key_metric, self.clinical_margin
-            groups = measured_subgroups(pool, key_metric=metric, margin=margin)
-            guard = clinical_guard(pool, key_metric=metric, margin=margin) + subgroup_check(groups, margin=margin)
-            recovered = recovery_family(pool["recovery"]) if pool.get("recovery") else {}
+            metric = self.task.key_metric
+            groups = measured_subgroups(pool, key_metric=metric, margin=self.key_margin)
+            guard = clinical_guard(pool, task=self.task) + subgroup_check(groups, margin=self.key_margin)
+            gap = scores.means("original") - scores.means("retrained")
+            recovered = recovery_family(pool["recovery"], gap=gap) if pool.get("recovery") else {}
             verdict = decide(
                 scores,
-                checks=[*guard, recovery_check(recovered)],
+                checks=[*guard, recovery_check(recovered, steps=int(pool["recovery_steps"]))],
                 exchangeable=self._exchangeable(pool),
                 budget=int(pool["budget"]),
-                relevant=self.relevant,
             )
             if not verdict.evidence:
                 return verdict
@@ -158,6 +155,13 @@ class Judgement:
             raise
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {_told(error)}")
+
+    @property
+    def key_margin(self) -> float:
+        """What the key metric may lose."""
+        margin = self.task.margin(self.task.key_metric)
+        assert margin is not None
+        return margin.loss
 
     def _exchangeable(self, pool: Mapping[str, Any]) -> Check:
         """Whether teacher and student were made as originals and unlearned models of the pool were."""
@@ -203,9 +207,9 @@ class Judgement:
             "checks": [vars(check) for check in verdict.checks],
             "evidence": dict(verdict.evidence),
             "margin": MARGIN,
-            "relevant_gap": self.relevant,
-            "clinical_margin": self.clinical_margin,
-            "key_metric": self.key_metric,
+            "relevant_gap": RELEVANT,
+            "task": self.task.name,
+            "key_metric": self.task.key_metric,
             "procedure_qualified": self._qualified(pool),
             "not_tested": list(NOT_TESTED),
             "models": dict(pool["digests"]),
@@ -228,11 +232,22 @@ def _digest_of(path: Path, *, follow: bool) -> str:
         raise InputError(f"{path}: {error}") from error
 
 
-def recovery_check(found: Mapping[str, Recovery]) -> Check:
-    """Whether under no attack more than the margin comes back, at 1 % for the family."""
-    if not found:
-        return Check("recovery", None, "no attack was made")
-    worst = min(found, key=lambda name: found[name].p_value)
-    told = ", ".join(f"{name} {one.fraction:+.2f}" for name, one in found.items())
-    detail = f"part of the gap that is there after: {told}; least p {found[worst].p_value:.3f} ({worst})"
-    return Check("recovery", found[worst].p_value >= LEVEL, detail)
+def recovery_check(found: Mapping[str, Recovery], *, steps: int) -> Check:
+    """Whether under each attack of the family less than the margin is shown to come back.
+
+    Args:
+        steps: of the attacks that train.
+    """
+    missing = [name for name in ATTACKS if name not in found]
+    if missing or steps < STEPS:
+        lacking = [f"{', '.join(missing)} not tried"] if missing else []
+        lacking += [f"{steps} steps of {STEPS}"] if steps < STEPS else []
+        detail = f"{'; '.join(lacking)}: a PASS needs the whole family; run references with its defaults"
+        return Check("recovery", None, detail)
+    told = ", ".join(f"{name} {one.fraction:+.2f} ({_bound(one)})" for name, one in found.items())
+    met = all(one.met() for one in found.values())
+    return Check("recovery", met, f"part of the gap that is there after, and at most: {told}; allowed {MARGIN:g}")
+
+
+def _bound(one: Recovery) -> str:
+    return "no bound" if one.bound is None else f"{one.bound:+.2f}"

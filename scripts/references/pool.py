@@ -38,6 +38,7 @@ class ReferencePool:
         budget_minutes: wall time at most for what is still to be trained; 0 sets no limit.
         workers, backend: see `run_jobs`.
         recoveries: attacks that are tried on every unlearned and every retrained model.
+        recovery_steps: of those that train.
         relearning: of the forget images by the same models; None leaves it out.
     """
 
@@ -56,6 +57,7 @@ class ReferencePool:
         workers: int = 1,
         backend: str = "local",
         recoveries: Mapping[str, Attack] | None = None,
+        recovery_steps: int = 0,
         relearning: Relearning | None = None,
     ) -> None:
         require_positive(reference_workers=workers, reference_budget=budget_pairs)
@@ -69,7 +71,8 @@ class ReferencePool:
         self.pair_count, self.pilot_pairs = int(pairs), int(pilot_pairs)
         self.budget_pairs, self.budget_minutes = int(budget_pairs), float(budget_minutes)
         self.workers, self.backend = int(workers), backend
-        self.recoveries, self.relearning = dict(recoveries or {}), relearning
+        self.recoveries, self.recovery_steps = dict(recoveries or {}), int(recovery_steps)
+        self.relearning = relearning
         self.pairs = procedure
 
     def run(self) -> None:
@@ -165,6 +168,7 @@ class ReferencePool:
                 for kind in KINDS
             },
             "recovery": {name: self._attacked(jobs, attack) for name, attack in self.recoveries.items()},
+            "recovery_steps": self.recovery_steps,
             "relearning": self._relearned(jobs),
             "disagreement": self.scoring.disagreements(
                 [self.folder.student, *(job.weights for job in jobs if job.kind == "retrained")]
@@ -181,12 +185,13 @@ class ReferencePool:
         self.folder.write_manifest()
 
     def _attacked(self, jobs: Sequence[Job], attack: Attack) -> dict[str, list[float | None]]:
-        """Corrected scores after the attack, and of the originals as they are."""
-        changes = {"original": None, "unlearned": attack, "retrained": attack}
-        return {
-            kind: plain([self.scoring.corrected(job.weights, change) for job in jobs if job.kind == kind])
-            for kind, change in changes.items()
-        }
+        """Corrected scores after the attack, and the key metric on the forget images."""
+        found: dict[str, list[float | None]] = {}
+        for kind in ("unlearned", "retrained"):
+            rows = [self.scoring.attacked(job.weights, attack) for job in jobs if job.kind == kind]
+            scores, metrics = zip(*rows, strict=True)
+            found |= {kind: plain(scores), f"{kind}_{self.scoring.task.key_metric}": plain(metrics)}
+        return found
 
     def _relearned(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """Curves of the corrected score; empty where none were asked for."""

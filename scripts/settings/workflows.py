@@ -151,8 +151,6 @@ WORKFLOWS: dict[str, Workflow] = {
     "verify": Workflow(
         {
             "where": "bundle_root output_dir model_dir model_name request dataset_name task",
-            "what is asked; the margin of equivalence, 0.3 of the original's gap, is no setting": "relevant_gap"
-            " clinical_margin",
         },
     ),
     "commit": Workflow(

@@ -8,12 +8,21 @@ import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from torch.nn import functional
 
-from scripts.tasks.task import Task
+from scripts.tasks.margin import Margin
+from scripts.tasks.task import CALIBRATION, Task
 
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
 BAND = 2  # pixels either side of the true boundary
 BINS = 10  # of the calibration error
 CELLS = {2: 16, 3: 6}  # along each axis, of the coarse answer; per spatial dimensions
+# The dangerous direction in a clinic: structure that is missed, and confidence that is not earned.
+MARGINS = {
+    "dice": Margin(0.02),
+    "false_negative_rate": Margin(0.02, higher_is_better=False),
+    "empty_mask": Margin(0.01, higher_is_better=False),
+    "brier": Margin(CALIBRATION, relative=True, higher_is_better=False),
+    "calibration_error": Margin(CALIBRATION, relative=True, higher_is_better=False),
+}
 TOLERANCE = 1.0  # pixels, of the normalised surface Dice
 
 
@@ -42,6 +51,9 @@ class Segmentation(Task):
     name = "segmentation"
     key_metric = "dice"
     measures = ("iou", "dice", "hd95", "nsd", "false_negative_rate", "empty_mask", "brier", "calibration_error")
+
+    def margin(self, measure: str) -> Margin | None:
+        return MARGINS.get(measure)
 
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         return (logits.float() > 0).float()

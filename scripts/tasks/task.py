@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
+from scripts.tasks.margin import Margin
+
+CALIBRATION = 0.25  # part of the retrained models' own calibration error and Brier score that may come on top
+
 
 class Task(ABC):
     """Scores and measures of logits against labels; everything in float32, one value an image."""
@@ -28,6 +32,10 @@ class Task(ABC):
         Args:
             surface: also the costly boundary distances.
         """
+
+    @abstractmethod
+    def margin(self, measure: str) -> Margin | None:
+        """What the measure may lose against retrained models; None where a verdict does not ask for it."""
 
     @abstractmethod
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from scripts.errors import DONE, FAIL, INCONCLUSIVE, NO_INFLUENCE
+from scripts.verify.check import LEVEL, Check, pattern_check
 from scripts.verify.contrasts import MARGIN, PairedContrasts
+from scripts.verify.delivered import delivered_checks
 from scripts.verify.figures import figures, pattern_figures
 from scripts.verify.pattern import Pattern, pattern
 from scripts.verify.plan import PairPlan, plan_pairs
 from scripts.verify.prediction import prediction_interval
 from scripts.verify.scores import RequestScores
-from scripts.verify.screen import patient_screen
 
 EXIT_CODES = {
     "PASS": DONE,
@@ -28,25 +29,10 @@ EXIT_CODES = {
     "INCONCLUSIVE": INCONCLUSIVE,
     "NO-MEASURABLE-INFLUENCE": NO_INFLUENCE,
 }
-LEVEL = 0.01  # of each check that may block a PASS
 # Of the answers, cell by cell: less than half of the original's departure may be left. The cells see what each image's
 # score adds up to nothing, so also what a procedure's own references err by; chosen and measured in docs/RESULTS.md.
 ANSWERS_MARGIN = 0.5
 RELEVANT = 0.1  # nats: a gap below this is no influence
-
-
-@dataclass(frozen=True)
-class Check:
-    """Something that must hold for a PASS besides the equivalence.
-
-    Attributes:
-        met: whether it holds; None where it was not made, which is no PASS either.
-        detail: the figure and its bound, in words.
-    """
-
-    name: str
-    met: bool | None
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -101,9 +87,9 @@ def _decide(
     shape = pattern(**{name: scores.images(name) for name in scores.models})
     answers = _answers(scores)
     checks = (
-        _same("pattern", shape, margin),
-        _same("pattern of answers", answers, ANSWERS_MARGIN),
-        *_delivered(scores),
+        pattern_check("pattern", shape, margin),
+        pattern_check("pattern of answers", answers, ANSWERS_MARGIN),
+        *delivered_checks(scores, gap=found.gap.mean, margin=margin, answers_margin=ANSWERS_MARGIN),
         *given,
     )
     plan = plan_pairs(original=o, retrained=r, budget=budget, margin=margin)
@@ -153,28 +139,6 @@ def _answers(scores: RequestScores) -> Pattern | None:
     if any(rows is None for rows in found.values()):
         return None
     return pattern(**found)  # type: ignore[arg-type]
-
-
-def _same(name: str, found: Pattern | None, margin: float) -> Check:
-    if found is None:
-        return Check(name, None, "not taken of every model; run references again")
-    return Check(name, found.met(margin), f"E {found.value:.3f}, bound {found.upper:.3f}, allowed {margin**2:.3f}")
-
-
-def _delivered(scores: RequestScores) -> tuple[Check, ...]:
-    """The delivered model beside the retrained ones: as a whole, and patient by patient."""
-    if scores.delivered is None:
-        return ()
-    y = float(scores.by_patient(scores.delivered).mean())
-    interval = prediction_interval(scores.means("retrained"), level=1 - LEVEL)
-    screen = patient_screen(
-        delivered=scores.by_patient(scores.delivered),
-        retrained=np.stack([scores.by_patient(model) for model in scores.models["retrained"]]),
-    )
-    return (
-        Check("delivered model", interval.holds(y), f"score {y:.3f} in {interval.low:.3f} to {interval.high:.3f}"),
-        Check("patient screen", not screen.rejects(LEVEL), f"p {screen.p_value:.3f} of the largest |t|"),
-    )
 
 
 def interval_verdict(scores: RequestScores, *, least: int = 5) -> Verdict:

@@ -14,6 +14,8 @@ from scripts.identity import Identity
 from scripts.identity.identity import plain_digest
 from scripts.record.judgement import Judgement
 from scripts.record.run_folder import RunFolder
+from scripts.settings.groups.references import ATTACKS
+from scripts.tasks import build_task
 from scripts.verify.verdict import decide
 from tests.verify.simulated import simulated
 
@@ -49,7 +51,7 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
     return {
         "sets": {"forget": images, "validation": held},
         "delivered": values(scores.delivered, dice),
-        "teacher": values(scores.models["original"][0]),
+        "teacher": values(scores.teacher),
         "budget": 12,
         "seeds": [1000 + pair for pair in range(8)],
         "recipes": [procedure(180)],
@@ -66,8 +68,15 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
             },
         },
         "disagreement": _apart(len(scores.models["retrained"]) + 1),
-        "recovery": {"int8": {kind: scores.means(kind).tolist() for kind in scores.models}},
+        "recovery": {name: recovered(scores) for name in ATTACKS},
+        "recovery_steps": 20,
     }
+
+
+def recovered(scores: Any, *, kind: str = "unlearned") -> dict[str, Any]:
+    """After an attack under which the models of one kind stand as they stood before it."""
+    means = {"unlearned": scores.means(kind).tolist(), "retrained": scores.means("retrained").tolist()}
+    return means | {f"{name}_dice": [0.8] * len(found) for name, found in means.items()}
 
 
 def _apart(count: int) -> list[list[float]]:
@@ -111,9 +120,8 @@ class Run:
         digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
         write_json(self.folder.private / "scores.json", {**pool, "digests": digests})
 
-    def judge(self, **settings: Any) -> tuple[int, dict[str, Any]]:
-        values = {"relevant": 0.1, "clinical_margin": 0.02, "key_metric": "dice", **settings}
-        judgement = Judgement(folder=self.folder, teacher=self.teacher, **values)
+    def judge(self, task: str = "segmentation") -> tuple[int, dict[str, Any]]:
+        judgement = Judgement(folder=self.folder, teacher=self.teacher, task=build_task(task))
         try:
             judgement.run()
             judgement.end()
