@@ -11,6 +11,7 @@ from typing import Any
 from scripts.cohort.membership import record_path
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.identity.identity import plain_digest
 from scripts.record.clinical_guard import clinical_guard
 from scripts.record.contents import Unreadable, alike, file_digest, read_object
 from scripts.record.exchangeable import made_alike
@@ -19,6 +20,7 @@ from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
 from scripts.record.scored import request_scores
 from scripts.record.subgroup_guard import measured_subgroups, numbered_groups, subgroup_check
+from scripts.record.tries import Tries, level_of
 from scripts.settings import SETTINGS
 from scripts.settings.groups.references import ATTACKS
 from scripts.tasks.task import Task
@@ -31,6 +33,7 @@ from scripts.verify.verdict import RELEVANT, Verdict, decide
 VERSION = "2"  # of the form of verdict.json
 STEPS = int(SETTINGS["recovery_steps"].default)  # of the attacks that train, at least
 SCORES = "scores.json"
+SOURCE = f"private/{SCORES}"
 QUALIFICATION_SCORES = "qualification_scores.json"
 GROUPS = "groups.json"  # numbers of groups that have no agreed name -> what the data calls them; private
 WORDING = {
@@ -59,6 +62,7 @@ class Judgement:
 
     def __init__(self, *, folder: RunFolder, teacher: str | Path, task: Task) -> None:
         self.folder, self.teacher, self.task = folder, Path(teacher), task
+        self.tries = Tries(folder)
         self.verdict: Verdict | None = None
 
     def run(self) -> None:
@@ -69,14 +73,22 @@ class Judgement:
         """
         self.folder.refuse_ended()
         pool, sources = self.read()
-        verdict = self.verdict = self._decide(pool)
-        content = self.content(verdict, pool, sources)
+        look = _look(pool)
+        number = self.tries.number(look)
+        verdict = self.verdict = self._decide(pool, level=level_of(number))
+        content = self.content(verdict, pool, sources, number)
         if (key := numbered_groups(pool)) or (self.folder.private / GROUPS).exists():
             write_json(self.folder.private / GROUPS, key)
+        level = level_of(number)
+        self.tries.note(look=look, outcome=verdict.outcome, level=level, plan=str(pool["plan"]))
         write_json(self.folder.verdict, content)
         # A verdict that is not noted here was not written by this command: `commit` asks.
         self.folder.note(verdict=verdict.outcome, verdict_digest=file_digest(self.folder.verdict))
         self.folder.write_manifest()
+        if number:
+            print(
+                f"verify: try {number + 1} of this run, at a level of {level:.2g} where the first had {level_of(0):g}"
+            )
         print(f"{verdict.outcome}: {verdict.reason}")
         for check in verdict.checks:
             print(f"  {_MET[check.met]:8} {check.name}: {check.detail}")
@@ -91,7 +103,8 @@ class Judgement:
             InputError: as `run`.
         """
         pool, sources = self.read()
-        return self.content(self._decide(pool), pool, sources)
+        number = self.tries.number(_look(pool))
+        return self.content(self._decide(pool, level=level_of(number)), pool, sources, number)
 
     def end(self) -> None:
         """End the command with the verdict's exit code.
@@ -109,6 +122,7 @@ class Judgement:
 
         Raises:
             InputError: another goal than unlearn; no scores, or of other models than the run's; a damaged file.
+            Refused: scores without a plan that was noted before them.
         """
         if (goal := self.folder.read_state().get("goal", "unlearn")) != "unlearn":
             raise InputError(f"goal: '{goal}': a verdict compares with retrained models, which is for 'unlearn' alone")
@@ -122,7 +136,8 @@ class Judgement:
         for name, file in (("delivered", self.folder.student), ("teacher", self.teacher)):
             if not file.is_file() or _digest_of(file, follow=name == "teacher") != digests.get(name):
                 raise InputError(f"{file}: is not the model that was scored; run references again")
-        sources: dict[str, str | None] = {f"private/{SCORES}": digest}
+        self.tries.require_plan(pool.get("plan"))
+        sources: dict[str, str | None] = {SOURCE: digest}
         for name, file in (
             ("record of the teacher", record_path(self.teacher)),
             ("release/qualification.json", self.folder.qualification),
@@ -130,7 +145,7 @@ class Judgement:
             sources[name] = _digest_of(file, follow=file != self.folder.qualification) if file.is_file() else None
         return pool, sources
 
-    def _decide(self, pool: Mapping[str, Any]) -> Verdict:
+    def _decide(self, pool: Mapping[str, Any], *, level: float) -> Verdict:
         try:
             scores = request_scores(pool)
             metric = self.task.key_metric
@@ -143,6 +158,7 @@ class Judgement:
                 checks=[*guard, recovery_check(recovered, steps=int(pool["recovery_steps"]))],
                 exchangeable=self._exchangeable(pool),
                 budget=int(pool["budget"]),
+                level=level,
             )
             if not verdict.evidence:
                 return verdict
@@ -194,8 +210,14 @@ class Judgement:
         same = found.get("teacher") == pool["digests"]["teacher"] and found.get("recipes") == pool.get("recipes")
         return bool(new["qualified"]) if same else None
 
-    def content(self, verdict: Verdict, pool: Mapping[str, Any], sources: Mapping[str, str | None]) -> dict[str, Any]:
-        """Of verdict.json: the decision, and all by which it can be computed again."""
+    def content(
+        self, verdict: Verdict, pool: Mapping[str, Any], sources: Mapping[str, str | None], number: int
+    ) -> dict[str, Any]:
+        """Of verdict.json: the decision, and all by which it can be computed again.
+
+        Args:
+            number: of the try, from 0.
+        """
         return {
             "version": VERSION,
             "computed_from": dict(sources),
@@ -207,6 +229,9 @@ class Judgement:
             "checks": [vars(check) for check in verdict.checks],
             "evidence": dict(verdict.evidence),
             "margin": MARGIN,
+            "try": number + 1,
+            "level": level_of(number),
+            "plan": pool["plan"],
             "relevant_gap": RELEVANT,
             "task": self.task.name,
             "key_metric": self.task.key_metric,
@@ -214,6 +239,11 @@ class Judgement:
             "not_tested": list(NOT_TESTED),
             "models": dict(pool["digests"]),
         }
+
+
+def _look(pool: Mapping[str, Any]) -> str:
+    """Digest of the models' scores: with the same ones more attacks, or another qualification, are no further try."""
+    return plain_digest([pool.get("models"), pool.get("delivered")])
 
 
 def _told(error: Exception) -> str:

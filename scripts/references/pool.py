@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
 from scripts.record.phase import procedure_digest, read_identities
 from scripts.record.run_folder import RunFolder
+from scripts.record.tries import Tries
 from scripts.references.jobs import Job, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring, plain
-from scripts.verify.contrasts import LEAST_PAIRS
+from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
 from scripts.verify.plan import PairPlan, plan_pairs
 
 SCORES = "scores.json"
@@ -98,9 +100,10 @@ class ReferencePool:
             count = max(count, plan.pairs or 0) if plan.affordable else count
         jobs = [job for pair in range(count) for job in self._triple(pair)]
         print(f"references: {self._told(plan, count)}; {self._cost(jobs)}", flush=True)
+        noted = self._note(plan, count)
         run_jobs([job for job in jobs if job.kind != "unlearned"], workers=self.workers, backend=self.backend)
         run_jobs([job for job in jobs if job.kind == "unlearned"], workers=self.workers, backend=self.backend)
-        self._write(jobs, plan)
+        self._write(jobs, plan, noted)
         print(f"references: {count} pairs scored")
 
     def _triple(self, pair: int) -> tuple[Job, Job, Job]:
@@ -147,10 +150,29 @@ class ReferencePool:
         needed = f"about {plan.pairs}" if plan.pairs else "more than 256"
         return f"{found}: {needed} pairs would be needed, the budget is {plan.budget}; the pilot alone is scored"
 
-    def _write(self, jobs: Sequence[Job], plan: PairPlan | None) -> None:
+    def _note(self, plan: PairPlan | None, count: int) -> str:
+        """Write down what will be judged and by what, before an unlearned model is looked at; the note's hash."""
+        task = self.scoring.task
+        margins = {name: margin for name in task.measures if (margin := task.margin(name)) is not None}
+        return Tries(self.folder).plan(
+            {
+                "evidence": "paired",
+                "pairs": count,
+                "seeds": [self.pairs.first_seed + pair for pair in range(count)],
+                "planned": plan is not None,
+                "margin": MARGIN,
+                "margins": {name: asdict(margin) for name, margin in margins.items()},
+                "recovery": list(self.recoveries),
+                "recovery_steps": self.recovery_steps,
+                "delivered": file_digest(self.folder.student),
+            }
+        )
+
+    def _write(self, jobs: Sequence[Job], plan: PairPlan | None, noted: str) -> None:
         if any(not job.done() for job in jobs):
             raise InputError("references: a model is missing; run references again")
         content = {
+            "plan": noted,
             "sets": self.scoring.images(),
             "delivered": self.scoring.model(self.folder.student),
             "teacher": self.scoring.model(self.teacher),

@@ -12,14 +12,16 @@ from scripts.errors import InputError, Refused
 from scripts.files import write_json
 from scripts.record.certificate import build_certificate, due_date, file_hashes
 from scripts.record.keys import load_keys
-from scripts.record.ledger import CLOSED, Ledger, chain_errors, read_entries
+from scripts.record.ledger import CLOSED, Ledger
 from scripts.record.run_folder import AGAIN, RunFolder
 from scripts.record.signature import SIGNATURE, available, sign_release
 from scripts.record.tombstones import Tombstones
+from scripts.record.tries import PLAN, VERDICT, Tries
 from scripts.release.destruction import Destruction
 from scripts.release.gate import check_hospital_files, reason_of, require_outside, verdict_of
 from scripts.release.plan import CERTIFIED, Planning
 
+BEFORE = (PLAN, VERDICT)  # kinds of entries that were made before the commit
 DERIVED = (
     "the original model and every copy of it: it was trained on the data",
     "fold teachers and reference models that were trained with the data",
@@ -100,13 +102,13 @@ class Commit:
         require_outside(self.folder, anchor=self.anchor, tombstones=self.tombstones, model_dir=self.teacher)
         check_hospital_files(anchor=self.anchor, tombstones=self.tombstones, keys=self.all_keys)
         plan = self.planning.take_up(state["commit"]) if "commit" in state else self.planning.make(state)
-        ledger, entries = self._ledger()
+        ledger, tries, entries = self._ledger()
         if entries and "commit" not in state:
             raise Refused(f"{ledger.path}: is there already, but {self.folder.state_file} knows of no commit; {AGAIN}")
         self.folder.note(commit=self.planning.signed(plan))
         destroyed, left = self.destruction.run()
         if not entries or entries[-1]["kind"] != CLOSED:
-            self._certify(plan, ledger, len(entries), destroyed, left)
+            self._certify(plan, ledger, tries, len(entries), destroyed, left)
         self.folder.note(state="committed", commit=None)
         self.folder.write_manifest()
         self.destruction.forget_journal()
@@ -123,17 +125,19 @@ class Commit:
         print(f"{SIGNATURE}: {'the folder is signed' if signed else 'not signed, model-signing is not installed'}")
         print(f"certificate: {self.folder.release / 'certificate.json'}")
 
-    def _ledger(self) -> tuple[Ledger, list[dict[str, Any]]]:
-        """The ledger of this commit, and what an interrupted attempt wrote into it."""
+    def _ledger(self) -> tuple[Ledger, int, list[dict[str, Any]]]:
+        """The ledger, the number of verdicts in it, and what an interrupted attempt of this commit wrote into it."""
         ledger = Ledger(self.folder.release / "ledger.jsonl", keys=self.keys, anchor=self.anchor or None)
-        entries = read_entries(ledger.path) if ledger.path.exists() else []
-        closed = bool(entries) and entries[-1]["kind"] == CLOSED
-        if chain_errors(entries) or len(entries) > 2 + closed:
+        entries = Tries(self.folder).entries()
+        count = next((place for place, entry in enumerate(entries) if entry["kind"] not in BEFORE), len(entries))
+        own = entries[count:]
+        closed = bool(own) and own[-1]["kind"] == CLOSED
+        if any(entry["kind"] in BEFORE for entry in own) or len(own) > 2 + closed:
             raise Refused(f"{ledger.path}: is not of this commit; restore the folder from where it was kept")
-        return ledger, entries
+        return ledger, sum(entry["kind"] == VERDICT for entry in entries[:count]), own
 
     def _certify(
-        self, plan: Mapping[str, Any], ledger: Ledger, entries: int, destroyed: list[str], left: list[str]
+        self, plan: Mapping[str, Any], ledger: Ledger, tries: int, entries: int, destroyed: list[str], left: list[str]
     ) -> None:
         request = plan["request"]
         if entries < 1:
@@ -151,6 +155,7 @@ class Commit:
             keys=self.keys,
             request=request,
             verdict=verdict_of(self.folder) if plan["verdict_hash"] else None,
+            tries=tries,
             files=file_hashes(self.folder.release),
             destroyed=destroyed,
             not_destroyed=left,

@@ -47,7 +47,7 @@ def qualify(
         raise ValueError(f"mock requests: {found.pairs} are too few; at least {LEAST_REQUESTS} are needed")
     if not found.separable:
         reason = "teacher and fold-out models do not differ on these patients: nothing can be qualified by them"
-    elif found.equivalent:
+    elif found.equivalent():
         reason = f"no detectable difference from models without the patient at margin {margin:g} of the gap"
     elif found.under:
         reason = "patients are still known by more than the margin"
@@ -57,7 +57,7 @@ def qualify(
         reason = "neither equivalence nor a difference is shown; more mock requests would decide"
     return Qualification(
         requests=found.pairs,
-        qualified=found.equivalent,
+        qualified=found.equivalent(),
         reason=reason,
         forgotten_fraction=found.forgotten_fraction,
         gap_over_spread=float(found.gap.t),

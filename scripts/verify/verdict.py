@@ -58,6 +58,7 @@ def decide(
     budget: int = 12,
     margin: float = MARGIN,
     relevant: float = RELEVANT,
+    level: float = 0.05,
 ) -> Verdict:
     """The verdict on a request, by paired models.
 
@@ -67,9 +68,10 @@ def decide(
         exchangeable: whether the delivered model was made as the pool was.
         budget: pairs at most, by which the plan is judged.
         relevant: gap, nats, below which the original shows no influence of the data.
+        level: of each of the two tests of equivalence.
     """
     try:
-        return _decide(scores, tuple(checks), exchangeable, budget, margin, relevant)
+        return _decide(scores, tuple(checks), exchangeable, budget, margin, relevant, level)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
 
@@ -81,6 +83,7 @@ def _decide(
     budget: int,
     margin: float,
     relevant: float,
+    level: float,
 ) -> Verdict:
     o, u, r = (scores.means(name) for name in ("original", "unlearned", "retrained"))
     found = PairedContrasts(original=o, unlearned=u, retrained=r, margin=margin)
@@ -93,7 +96,7 @@ def _decide(
         *given,
     )
     plan = plan_pairs(original=o, retrained=r, budget=budget, margin=margin)
-    outcome, reason = _outcome(found, checks, exchangeable, plan, relevant)
+    outcome, reason = _outcome(found, checks, exchangeable, plan, relevant, level)
     evidence = figures(scores, found, shape, plan) | {"pattern_of_answers": pattern_figures(answers, ANSWERS_MARGIN)}
     return Verdict(outcome, reason, checks if exchangeable is None else (exchangeable, *checks), evidence)
 
@@ -104,6 +107,7 @@ def _outcome(
     exchangeable: Check | None,
     plan: PairPlan,
     relevant: float,
+    level: float,
 ) -> tuple[str, str]:
     if exchangeable is not None and not exchangeable.met:
         return "INCONCLUSIVE", f"the delivered model was not made as the references were: {exchangeable.detail}"
@@ -121,7 +125,7 @@ def _outcome(
         return "INCONCLUSIVE", f"original and retrained cannot be told apart with {found.pairs} pairs; {_needed(plan)}"
     if found.under:
         return "FAIL-under", "the unlearned models still know the forget set by more than the margin"
-    if not found.equivalent:
+    if not found.equivalent(level):
         return (
             "INCONCLUSIVE",
             f"neither equivalence nor a difference is shown with {found.pairs} pairs; {_needed(plan)}",

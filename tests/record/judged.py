@@ -14,6 +14,7 @@ from scripts.identity import Identity
 from scripts.identity.identity import plain_digest
 from scripts.record.judgement import Judgement
 from scripts.record.run_folder import RunFolder
+from scripts.record.tries import Tries
 from scripts.settings.groups.references import ATTACKS
 from scripts.tasks import build_task
 from scripts.verify.verdict import decide
@@ -118,7 +119,8 @@ class Run:
     def write(self, pool: dict[str, Any]) -> None:
         files = {"delivered": self.folder.student, "teacher": self.teacher}
         digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-        write_json(self.folder.private / "scores.json", {**pool, "digests": digests})
+        plan = Tries(self.folder).plan({"pairs": 8})
+        write_json(self.folder.private / "scores.json", {**pool, "plan": plan, "digests": digests})
 
     def judge(self, task: str = "segmentation") -> tuple[int, dict[str, Any]]:
         judgement = Judgement(folder=self.folder, teacher=self.teacher, task=build_task(task))

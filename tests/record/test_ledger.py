@@ -34,6 +34,7 @@ def certify(release: Path, keys: HospitalKeys, anchor: Path | None, *, entries: 
         request=REQUEST,
         goal="unlearn",
         verdict=None,
+        tries=0,
         override_reason="a test",
         models={"before": "b", "after": "a"},
         data_hash="d",
