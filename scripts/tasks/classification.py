@@ -33,6 +33,10 @@ class Classification(Task):
         """Probability of each class (N, K)."""
         return logits.float().softmax(1).cpu()
 
+    def decided(self, logits: torch.Tensor) -> torch.Tensor:
+        """1 for the class that is decided, else 0: (N, K)."""
+        return functional.one_hot(self.prediction(logits), logits.shape[1]).float().cpu()
+
     def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Logit-scaled confidence of the true class, log(p/(1-p)), clipped to -8..8."""
         logits, label = logits.float(), label.long().flatten()

@@ -60,9 +60,11 @@ class Segmentation(Task):
 
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """Mean probability of foreground in each cell of a grid, 16 x 16 or 6 x 6 x 6: (N, cells)."""
-        dims = logits.ndim - 2
-        pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d
-        return pool(torch.sigmoid(logits.float()), CELLS[dims]).flatten(1).cpu()
+        return _in_cells(torch.sigmoid(logits.float()))
+
+    def decided(self, logits: torch.Tensor) -> torch.Tensor:
+        """Part of each cell of that grid that is decided to be foreground: (N, cells)."""
+        return _in_cells(self.prediction(logits))
 
     def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Mean of clip(log(q/(1-q)), -8, 8), q the probability of the true label: averaged over
@@ -122,3 +124,10 @@ class Segmentation(Task):
                 nsd[i] = compute_surface_dice(*pair, class_thresholds=[TOLERANCE], include_background=True).item()
             elif one[i] or other[i]:
                 hd95[i], nsd[i] = diagonal, 0.0
+
+
+def _in_cells(values: torch.Tensor) -> torch.Tensor:
+    """Means of (N, 1, ...) over the cells of a grid: (N, cells)."""
+    dims = values.ndim - 2
+    pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d
+    return pool(values, CELLS[dims]).flatten(1).cpu()

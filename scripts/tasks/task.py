@@ -45,6 +45,10 @@ class Task(ABC):
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """What is said of each image, coarsely and without a label: probabilities (N, cells)."""
 
+    @abstractmethod
+    def decided(self, logits: torch.Tensor) -> torch.Tensor:
+        """The decision, coarsely: (N, cells). Other seeds calibrate probabilities otherwise, and decide alike."""
+
     def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
         """Measures that exist for a set of images only (AUC); none by default."""
         return {}
