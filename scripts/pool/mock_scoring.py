@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from scripts.attacks.recovery import Attack
+from scripts.attacks.recovery import NAMES, Attack, build_recoveries
 from scripts.cohort.cohort import Record
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import predict
+from scripts.settings import SETTINGS
 from scripts.tasks import Task
 from scripts.verify.decisions import decided
 
@@ -47,8 +49,12 @@ class MockScoring:
         loaders: of the cohort without a request.
         network: the architecture; it is copied.
         teacher: file of the teacher.
-        attacks: name -> attack, tried on every student and every measuring member.
+
+    Attributes:
+        steps: of the attacks that train.
     """
+
+    steps = int(SETTINGS["recovery_steps"].default)
 
     def __init__(
         self,
@@ -58,10 +64,16 @@ class MockScoring:
         teacher: Path,
         task: Task,
         arithmetic: Arithmetic,
-        attacks: Mapping[str, Attack],
     ) -> None:
         self.loaders, self.network, self.teacher = loaders, network, teacher
-        self.task, self.arithmetic, self.attacks = task, arithmetic, dict(attacks)
+        self.task, self.arithmetic = task, arithmetic
+
+    @cached_property
+    def attacks(self) -> dict[str, Attack]:
+        """The whole family of a verdict, tried on every student and every measuring member."""
+        return build_recoveries(
+            NAMES, loaders=self.loaders, task=self.task, arithmetic=self.arithmetic, steps=self.steps
+        )
 
     def fold(self, requests: Sequence[tuple[Sequence[Record], Path]], members: Sequence[Path]) -> list[dict[str, Any]]:
         """Of each request of one fold, plain JSON without an id; the members are run once for all of them.

@@ -19,8 +19,6 @@ SETTINGS = (
             comment="Wall time at most that the plan may ask for. 0: no limit."),
     Setting(name="reference_seed", kind=Kind.WHOLE, default=1000, least=0, limit=SEEDS, moves=False,
             comment="Seed of the first pair; it must differ from those of teacher and fold teachers."),
-    Setting(name="mock_requests", kind=Kind.WHOLE, default=16, least=16, moves=False,
-            comment="Number of single patients on whom run qualify tries the procedure."),
     Setting(name="reference_workers", kind=Kind.WHOLE, default=1, least=1, limit=1_024, moves=False,
             comment="Number of models made side by side."),
     Setting(name="reference_backend", kind=Kind.TEXT, default="local", words=("local", "ray"), moves=False,
