@@ -82,12 +82,27 @@ class Procedure:
         means: contrasts over mock requests.
         scores, answers: excess departure; the answers' is None where none were taken.
         rate: of mock requests that are beyond.
+        spread: standard deviation of one member's score, nats, pooled over mock requests.
+        members: S, measuring members of each fold.
     """
 
     means: PairedContrasts
     scores: Pattern
     answers: Pattern | None
     rate: Beyond
+    spread: float
+    members: int
+
+    @property
+    def degrees(self) -> int:
+        """Of freedom of the spread."""
+        return self.rate.requests * (self.members - 1)
+
+    @property
+    def allowed(self) -> float:
+        """How far a model that never saw the patients lies from its members' mean at most, at 99 %, nats."""
+        quantile = float(stats.t.ppf(1 - BEYOND / 2, self.degrees))
+        return quantile * self.spread * float(np.sqrt(1 + 1 / self.members))
 
     def qualified(self, *, level: float = 0.05) -> bool:
         """Whether the procedure forgets at the margin."""
@@ -124,14 +139,18 @@ def judge_procedure(
     if answers is not None and answers.unlearned.shape != t.shape:
         raise ValueError(f"answers: of {len(answers.unlearned)} mock requests, scores of {len(t)}")
     scores = Departures.of(unlearned=u, teacher=t, members=r).excess()
-    return Procedure(means, scores, None if answers is None else answers.excess(), _rate(u, r))
+    said = None if answers is None else answers.excess()
+    return Procedure(means, scores, said, _rate(u, r), spread=_spread(r), members=r.shape[1])
 
 
 def deviations(unlearned: ArrayLike, members: ArrayLike) -> Array:
     """z of each mock request, (P,): its distance from the members' mean in spreads of one more member, pooled."""
     u, r = np.asarray(unlearned, dtype=np.float64), np.asarray(members, dtype=np.float64)
-    spread = np.sqrt(r.var(1, ddof=1).mean())
-    return (u - r.mean(1)) / (spread * np.sqrt(1 + 1 / r.shape[1]))
+    return (u - r.mean(1)) / (_spread(r) * np.sqrt(1 + 1 / r.shape[1]))
+
+
+def _spread(members: Array) -> float:
+    return float(np.sqrt(members.var(1, ddof=1).mean()))
 
 
 def _rate(u: Array, r: Array) -> Beyond:
