@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,21 @@ from scripts.cohort.membership import record_path
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.identity.identity import plain_digest
-from scripts.record.clinical_guard import clinical_guard
-from scripts.record.contents import Unreadable, alike, file_digest, read_object
-from scripts.record.exchangeable import made_alike
-from scripts.record.informing import informing
+from scripts.record.amortised_evidence import KIND as AMORTISED
+from scripts.record.amortised_evidence import judge_amortised
+from scripts.record.contents import Unreadable, file_digest, read_object
+from scripts.record.paired_evidence import judge_paired
 from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
-from scripts.record.scored import request_scores
-from scripts.record.subgroup_guard import measured_subgroups, numbered_groups, subgroup_check
+from scripts.record.subgroup_guard import numbered_groups
 from scripts.record.tries import Tries, level_of
-from scripts.settings import SETTINGS
-from scripts.settings.groups.references import ATTACKS
 from scripts.tasks.task import Task
-from scripts.verify.check import Check
 from scripts.verify.contrasts import MARGIN
-from scripts.verify.qualification import qualify
-from scripts.verify.recovery import Recovery, recovery_family
-from scripts.verify.verdict import RELEVANT, Verdict, decide
+from scripts.verify.verdict import RELEVANT, Verdict
 
 VERSION = "2"  # of the form of verdict.json
-STEPS = int(SETTINGS["recovery_steps"].default)  # of the attacks that train, at least
 SCORES = "scores.json"
 SOURCE = f"private/{SCORES}"
-QUALIFICATION_SCORES = "qualification_scores.json"
 GROUPS = "groups.json"  # numbers of groups that have no agreed name -> what the data calls them; private
 WORDING = {
     "PASS": "No detectable difference from models that never saw the data.",
@@ -92,8 +83,6 @@ class Judgement:
         print(f"{verdict.outcome}: {verdict.reason}")
         for check in verdict.checks:
             print(f"  {_MET[check.met]:8} {check.name}: {check.detail}")
-        qualified = {True: "yes", False: "no", None: "not tried (run qualify)"}[content["procedure_qualified"]]
-        print(f"procedure qualified by mock requests: {qualified}")
         print(f"verdict: {self.folder.verdict}")
 
     def again(self) -> dict[str, Any]:
@@ -138,77 +127,26 @@ class Judgement:
                 raise InputError(f"{file}: is not the model that was scored; run references again")
         self.tries.require_plan(pool.get("plan"))
         sources: dict[str, str | None] = {SOURCE: digest}
-        for name, file in (
-            ("record of the teacher", record_path(self.teacher)),
-            ("release/qualification.json", self.folder.qualification),
-        ):
-            sources[name] = _digest_of(file, follow=file != self.folder.qualification) if file.is_file() else None
+        record = record_path(self.teacher)
+        sources["record of the teacher"] = _digest_of(record, follow=True) if record.is_file() else None
         return pool, sources
 
     def _decide(self, pool: Mapping[str, Any], *, level: float) -> Verdict:
         try:
-            scores = request_scores(pool)
-            metric = self.task.key_metric
-            groups = measured_subgroups(pool, key_metric=metric, margin=self.key_margin)
-            guard = clinical_guard(pool, task=self.task) + subgroup_check(groups, margin=self.key_margin)
-            gap = scores.means("original") - scores.means("retrained")
-            recovered = recovery_family(pool["recovery"], gap=gap) if pool.get("recovery") else {}
-            verdict = decide(
-                scores,
-                checks=[*guard, recovery_check(recovered, steps=int(pool["recovery_steps"]))],
-                exchangeable=self._exchangeable(pool),
-                budget=int(pool["budget"]),
-                level=level,
-            )
-            if not verdict.evidence:
-                return verdict
-            more = informing(pool) | {
-                "recovery": {name: asdict(one) for name, one in recovered.items()},
-                "subgroups": [asdict(group) for group in groups],
-            }
-            return replace(verdict, evidence={**verdict.evidence, **more})
+            recipe = procedure_digest(self.folder.root)
+            if pool["evidence"] == AMORTISED:
+                where = self.folder.private / SCORES
+                return judge_amortised(pool, task=self.task, recipe=recipe, level=level, where=where)
+            return judge_paired(pool, task=self.task, trained=self._trained(), recipe=recipe, level=level)
         except InputError:
             raise
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {_told(error)}")
 
-    @property
-    def key_margin(self) -> float:
-        """What the key metric may lose."""
-        margin = self.task.margin(self.task.key_metric)
-        assert margin is not None
-        return margin.loss
-
-    def _exchangeable(self, pool: Mapping[str, Any]) -> Check:
-        """Whether teacher and student were made as originals and unlearned models of the pool were."""
+    def _trained(self) -> dict[str, Any]:
+        """The record beside the teacher; empty where there is none."""
         path = record_path(self.teacher)
-        own = read_object(os.path.realpath(path), remedy="train the teacher again")[0] if path.is_file() else {}
-        return made_alike(
-            own=own,
-            others=pool["training"],
-            seeds=pool.get("seeds", ()),
-            recipe=procedure_digest(self.folder.root),
-            recipes=pool["recipes"],
-            trusted=bool(pool.get("trusted")),
-        )
-
-    def _qualified(self, pool: Mapping[str, Any]) -> bool | None:
-        """Whether mock requests qualified this procedure on this teacher; None where that was not tried."""
-        path = self.folder.qualification
-        if not path.is_file():
-            return None
-        remedy = "run qualify again"
-        found, _ = read_object(path, remedy=remedy)
-        scores, _ = read_object(self.folder.private / QUALIFICATION_SCORES, remedy=remedy)
-        try:
-            new = asdict(qualify(**{kind: scores[kind] for kind in ("original", "unlearned", "retrained")}))
-        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            raise InputError(f"{self.folder.private / QUALIFICATION_SCORES}: not readable; {remedy}") from error
-        # Computed again as the verdict is: what is published can be written by hand.
-        if any(name not in found or not alike(found[name], value) for name, value in new.items()):
-            raise InputError(f"{path}: is not what its scores give; {remedy}")
-        same = found.get("teacher") == pool["digests"]["teacher"] and found.get("recipes") == pool.get("recipes")
-        return bool(new["qualified"]) if same else None
+        return read_object(os.path.realpath(path), remedy="train the teacher again")[0] if path.is_file() else {}
 
     def content(
         self, verdict: Verdict, pool: Mapping[str, Any], sources: Mapping[str, str | None], number: int
@@ -226,6 +164,7 @@ class Judgement:
             "wording": WORDING[verdict.outcome],
             "reason": verdict.reason,
             "goal": "unlearn",
+            "evidence_kind": pool.get("evidence"),
             "checks": [vars(check) for check in verdict.checks],
             "evidence": dict(verdict.evidence),
             "margin": MARGIN,
@@ -235,15 +174,14 @@ class Judgement:
             "relevant_gap": RELEVANT,
             "task": self.task.name,
             "key_metric": self.task.key_metric,
-            "procedure_qualified": self._qualified(pool),
             "not_tested": list(NOT_TESTED),
             "models": dict(pool["digests"]),
         }
 
 
 def _look(pool: Mapping[str, Any]) -> str:
-    """Digest of the models' scores: with the same ones more attacks, or another qualification, are no further try."""
-    return plain_digest([pool.get("models"), pool.get("delivered")])
+    """Digest of the models' scores: with the same ones more attacks are no further try."""
+    return plain_digest([pool.get(name) for name in ("evidence", "models", "delivered", "said")])
 
 
 def _told(error: Exception) -> str:
@@ -260,24 +198,3 @@ def _digest_of(path: Path, *, follow: bool) -> str:
         return file_digest(os.path.realpath(path) if follow else path)
     except Unreadable as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def recovery_check(found: Mapping[str, Recovery], *, steps: int) -> Check:
-    """Whether under each attack of the family less than the margin is shown to come back.
-
-    Args:
-        steps: of the attacks that train.
-    """
-    missing = [name for name in ATTACKS if name not in found]
-    if missing or steps < STEPS:
-        lacking = [f"{', '.join(missing)} not tried"] if missing else []
-        lacking += [f"{steps} steps of {STEPS}"] if steps < STEPS else []
-        detail = f"{'; '.join(lacking)}: a PASS needs the whole family; run references with its defaults"
-        return Check("recovery", None, detail)
-    told = ", ".join(f"{name} {one.fraction:+.2f} ({_bound(one)})" for name, one in found.items())
-    met = all(one.met() for one in found.values())
-    return Check("recovery", met, f"part of the gap that is there after, and at most: {told}; allowed {MARGIN:g}")
-
-
-def _bound(one: Recovery) -> str:
-    return "no bound" if one.bound is None else f"{one.bound:+.2f}"

@@ -94,6 +94,22 @@ class Qualification:
             said = (np.array([row["decisions"][name] for row in rows]) for name in ("unlearned", "teacher", "members"))
             return judge_procedure(teacher=teacher, unlearned=unlearned, members=members, answers=Departures(*said))
 
+    def kept_by_members(self, size: int) -> list[float]:
+        """Kept parts of the members against the others of their fold, over all mock requests.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        with reading(self.where, remedy=REMEDY):
+            rows = self.sizes[str(size)]["requests"]
+            found = [value for row in rows for value in row["decisions"]["kept_members"]]
+            return [float(value) for value in found if value is not None]
+
+    def recovery_steps(self, size: int) -> int:
+        """Of the attacks that train."""
+        with reading(self.where, remedy=REMEDY):
+            return int(self.sizes[str(size)]["recovery_steps"])
+
     def recovery(self, size: int) -> dict[str, Recovery]:
         """Attack -> what comes back on mock requests, beyond what it gives the members.
 

@@ -23,6 +23,7 @@ from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
 from scripts.verify.plan import PairPlan, plan_pairs
 
 SCORES = "scores.json"
+PAIRED = "paired"
 KINDS = ("original", "unlearned", "retrained")
 
 
@@ -156,7 +157,7 @@ class ReferencePool:
         margins = {name: margin for name in task.measures if (margin := task.margin(name)) is not None}
         return Tries(self.folder).plan(
             {
-                "evidence": "paired",
+                "evidence": PAIRED,
                 "pairs": count,
                 "seeds": [self.pairs.first_seed + pair for pair in range(count)],
                 "planned": plan is not None,
@@ -172,6 +173,7 @@ class ReferencePool:
         if any(not job.done() for job in jobs):
             raise InputError("references: a model is missing; run references again")
         content = {
+            "evidence": PAIRED,
             "plan": noted,
             "sets": self.scoring.images(),
             "delivered": self.scoring.model(self.folder.student),

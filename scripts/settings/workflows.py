@@ -129,7 +129,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
             "what to forget": f"request goal {_GONE}",
             "how many": "reference_pairs reference_pilot reference_budget reference_minutes reference_seed"
-            " mock_requests reference_workers reference_backend",
+            " reference_workers reference_backend",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
             "what is measured": "recovery recovery_steps relearning_steps overlays reference_surface",
@@ -150,8 +150,15 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "verify": Workflow(
         {
-            "where": "bundle_root output_dir model_dir model_name request dataset_name task",
+            "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
+            "what to forget": f"request goal {_GONE}",
+            "by which evidence; the margin of equivalence, 0.3 of the teacher's gap, is no setting": "evidence"
+            " measure_members reference_seed",
+            "data; asked for where mock requests are the evidence": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "arithmetic": "device channels_last threads",
         },
+        reaches=("train", "forget", "restore"),
     ),
     "commit": Workflow(
         {

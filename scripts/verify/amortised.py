@@ -28,23 +28,25 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Delivered:
-    """The delivered model on its request.
+    """The delivered model on its request, as a mock request is measured.
 
     Attributes:
-        teacher, unlearned: (n,) corrected scores of the request's patients, nats.
-        members: (n, S) of members of each patient's fold.
+        patients: of the request.
+        teacher, unlearned: corrected scores, mean over the patients, nats.
+        members: (S,) of members of the patients' fold.
         decisions: on all of their images.
     """
 
-    teacher: Array
-    unlearned: Array
+    patients: int
+    teacher: float
+    unlearned: float
     members: Array
     decisions: Decided
 
     @property
     def distance(self) -> float:
-        """Mean over patients of the distance to the members' mean, nats."""
-        return float((self.unlearned - self.members.mean(1)).mean())
+        """From the members' mean, nats."""
+        return float(self.unlearned - self.members.mean())
 
 
 def decide_amortised(
@@ -165,7 +167,7 @@ def _figures(delivered: Delivered, procedure: Procedure, recovery: Mapping[str, 
     return {
         "mock_requests": means.pairs,
         "members": procedure.members,
-        "patients": len(delivered.unlearned),
+        "patients": delivered.patients,
         "margin": means.margin,
         "gap": contrast_figures(means.gap),
         "spread": procedure.spread,
@@ -178,7 +180,7 @@ def _figures(delivered: Delivered, procedure: Procedure, recovery: Mapping[str, 
         "delivered": {
             "distance": delivered.distance,
             "allowed": procedure.allowed,
-            "teacher_distance": float((delivered.teacher - delivered.members.mean(1)).mean()),
+            "teacher_distance": float(delivered.teacher - delivered.members.mean()),
             "kept_of_decisions": delivered.decisions.kept,
         },
         "recovery": {name: asdict(one) for name, one in recovery.items()},

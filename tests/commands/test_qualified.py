@@ -18,8 +18,10 @@ from scripts.errors import InputError, user_error
 from scripts.pool import preparation
 from scripts.pool.mock_requests import MockRequests
 from scripts.pool.mock_scoring import MockScoring
+from scripts.record.bound import bound_verdict
 from scripts.record.qualification import Qualification
-from tests.commands.common import FOLDS, once, run
+from scripts.record.run_folder import RunFolder
+from tests.commands.common import EXACT, FOLDS, SMALL, front_end, once, read, request_file, run
 from tests.commands.test_prepare import CANDIDATES, settings
 
 REQUESTS, MEMBERS = 16, 2
@@ -124,3 +126,94 @@ def test_a_target_with_a_member_s_seed_is_refused(qualified: Path, cheap: None, 
         run("prepare", own(tmp_path, reference_dir=str(qualified / "references")))
     error = user_error(caught.value)
     assert isinstance(error, InputError) and "reference_seed: 1256 is the seed of" in str(error)
+
+
+# -- a request on the prepared folder
+
+
+@pytest.fixture
+def answered(qualified: Path, cheap: None, tmp_path: Path) -> Path:
+    """A request for one patient, made as the mock requests were."""
+    for name in ("models", "references"):
+        shutil.copytree(qualified / name, tmp_path / name)
+    request = request_file(tmp_path / "request.csv", ["p007"])
+    run("forget", {**about(tmp_path), "request": str(request), "output_dir": str(tmp_path / "run")})
+    return tmp_path
+
+
+def about(folder: Path) -> dict[str, Any]:
+    return {**SMALL, **EXACT, "model_dir": str(folder / "models"), "near_duplicates": False}
+
+
+def verify(folder: Path, **changes: Any) -> tuple[int, str]:
+    given = {
+        name: value for name, value in own(folder).items() if name not in ("mock_requests", "calibration_requests")
+    }
+    for name in ("progress", "near_duplicates"):
+        given.pop(name, None)
+    given |= {"request": str(folder / "request.csv"), "output_dir": str(folder / "run"), **changes}
+    return front_end("verify", given)
+
+
+def test_a_request_is_judged_by_them_and_no_model_is_trained(answered: Path) -> None:
+    before = {path for path in answered.rglob("*.pt")}
+    code, errors = verify(answered)
+    verdict = read(answered / "run" / "release" / "verdict.json")
+    # Models of one epoch know nobody: there is nothing that could be shown.
+    assert code == verdict["exit_code"] in (3, 4, 5), errors
+    assert verdict["evidence_kind"] == "amortised" and verdict["evidence"]["mock_requests"] == REQUESTS
+    names = [check["name"] for check in verdict["checks"]]
+    assert names[0] == "made alike" and {"mock requests: rate", "delivered model", "recovery"} <= set(names)
+    assert any(name.endswith("beside members") for name in names) and any(
+        name.endswith("beside teacher") for name in names
+    )
+    assert {path for path in answered.rglob("*.pt")} == before
+    ledger = [json.loads(line) for line in (answered / "run" / "release" / "ledger.jsonl").read_text().splitlines()]
+    assert [entry["kind"] for entry in ledger] == ["plan", "verdict"]
+    text = json.dumps(verdict)
+    assert not any(f"p{number:03d}" in text for number in range(40))
+    folder = RunFolder(output_dir=answered / "run", log=False)
+    assert bound_verdict(folder, answered / "models" / "model.pt") == verdict
+    # Once more: nothing is scored again, and it is no second try.
+    scores = (answered / "run" / "private" / "scores.json").stat().st_mtime_ns
+    assert verify(answered)[0] == code
+    assert (answered / "run" / "private" / "scores.json").stat().st_mtime_ns == scores
+    assert read(answered / "run" / "release" / "verdict.json")["try"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda folder: (folder / "models" / "qualification.json").unlink(),
+            "holds no qualification.json; run prepare",
+        ),
+        (lambda folder: changed(folder, teacher="0" * 64), "were measured with another teacher; run prepare again"),
+        (lambda folder: changed(folder, code={"version": "0"}), "were measured with another code; run prepare again"),
+        (lambda folder: shutil.rmtree(folder / "references" / "fold_out"), "lacks members of the request's fold"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_do(answered: Path, spoil: Any, message: str) -> None:
+    spoil(answered)
+    code, errors = verify(answered)
+    assert code == 2 and message in errors
+    assert not (answered / "run" / "private" / "scores.json").exists()
+
+
+def test_a_student_of_another_recipe_is_refused(answered: Path) -> None:
+    shutil.rmtree(answered / "run")
+    request = str(answered / "request.csv")
+    more = {"request": request, "output_dir": str(answered / "run"), "forget_learning_rate": 3e-4}
+    run("forget", {**about(answered), **more})
+    code, errors = verify(answered, forget_learning_rate=3e-4)
+    assert code == 2 and "the student was made with other settings than the mock requests" in errors
+
+
+def test_paired_evidence_is_asked_for(answered: Path) -> None:
+    code, errors = verify(answered, evidence="paired")
+    assert code == 2 and "no scores; run references first" in errors
+
+
+def changed(folder: Path, **changes: Any) -> None:
+    path = folder / "models" / "qualification.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

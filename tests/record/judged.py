@@ -50,6 +50,7 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
     images = {"images": [f"image-{i}" for i in range(16)], "patients": [PATIENTS[i // 4] for i in range(16)]}
     held = {"images": [f"held-{i}" for i in range(30)], "patients": [f"secret-held-{i:02d}" for i in range(30)]}
     return {
+        "evidence": "paired",
         "sets": {"forget": images, "validation": held},
         "delivered": values(scores.delivered, dice),
         "teacher": values(scores.teacher),

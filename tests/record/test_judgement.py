@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from scripts.errors import InputError, Refused
-from scripts.files import write_json
 from scripts.record.scored import request_scores
 from scripts.settings.groups.references import ATTACKS
-from scripts.verify.qualification import qualify
-from tests.record.judged import Run, passing_pool, pool_of, procedure, recovered
+from tests.record.judged import Run, passing_pool, pool_of, recovered
 from tests.verify.simulated import simulated
 
 
@@ -127,42 +122,6 @@ def test_errors_name_the_file(tmp_path: Path, passing: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="was reverted"):
         run.judge()
     assert not run.folder.verdict.exists()
-
-
-def qualified(run: Run, **changes: Any) -> None:
-    """What `qualify` leaves of 16 mock requests that were forgotten well."""
-    rng = np.random.default_rng(0)
-    scores = {kind: (level + 0.1 * rng.standard_normal(16)).tolist() for kind, level in LEVELS.items()}
-    write_json(
-        run.folder.private / "qualification_scores.json", {"patients": [f"secret-{i}" for i in range(16)], **scores}
-    )
-    teacher = hashlib.sha256(run.teacher.read_bytes()).hexdigest()
-    content = {**asdict(qualify(**scores)), "recipes": [procedure(180)], "teacher": teacher, **changes}
-    write_json(run.folder.qualification, content)
-
-
-LEVELS = {"original": 2.0, "unlearned": 0.0, "retrained": 0.0}
-
-
-def test_a_qualification_is_computed_again(tmp_path: Path, passing: dict[str, Any]) -> None:
-    run = Run(tmp_path, passing)
-    assert run.judge()[1]["procedure_qualified"] is None
-    qualified(run)
-    assert run.judge()[1]["procedure_qualified"] is True
-    qualified(run, recipes=[procedure(40)])
-    assert run.judge()[1]["procedure_qualified"] is None
-    for changes in ({"qualified": False}, {"forgotten_fraction": 0.5}, {"requests": "16"}, {"reason": None}):
-        qualified(run, **changes)
-        with pytest.raises(InputError, match="qualification.json: is not what its scores give; run qualify"):
-            run.judge()
-    qualified(run)
-    for content in ("{}", "5", '{"original": "x", "unlearned": [], "retrained": null}'):
-        (run.folder.private / "qualification_scores.json").write_text(content)
-        with pytest.raises(InputError, match="qualification_scores.json: not readable"):
-            run.judge()
-    (run.folder.private / "qualification_scores.json").unlink()
-    with pytest.raises(InputError, match="qualification_scores.json: not readable"):
-        run.judge()
 
 
 def test_what_comes_back_under_an_attack_is_no_pass(tmp_path: Path, passing: dict[str, Any]) -> None:

@@ -48,9 +48,10 @@ def parts(seed: int, *, kept: float = 0.0, delivered_kept: float | None = None, 
     )
     part = kept if delivered_kept is None else delivered_kept
     delivered = Delivered(
-        teacher=gap + noise(1),
-        unlearned=part * gap + noise(1),
-        members=noise(1, MEMBERS),
+        patients=1,
+        teacher=gap + float(noise()),
+        unlearned=part * gap + float(noise()),
+        members=noise(MEMBERS),
         decisions=decisions(rng, part),
     )
     return {

@@ -19,6 +19,8 @@ SETTINGS = (
             comment="Wall time at most that the plan may ask for. 0: no limit."),
     Setting(name="reference_seed", kind=Kind.WHOLE, default=1000, least=0, limit=SEEDS, moves=False,
             comment="Seed of the first pair; it must differ from those of teacher and fold teachers."),
+    Setting(name="evidence", kind=Kind.TEXT, default="auto", words=("auto", "amortised", "paired"), moves=False,
+            comment="References of this request where they are scored, else mock requests; or one of them alone."),
     Setting(name="reference_workers", kind=Kind.WHOLE, default=1, least=1, limit=1_024, moves=False,
             comment="Number of models made side by side."),
     Setting(name="reference_backend", kind=Kind.TEXT, default="local", words=("local", "ray"), moves=False,
