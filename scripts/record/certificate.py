@@ -73,6 +73,7 @@ def build_certificate(
     data_hash: str,
     config_hash: str,
     code_version: str,
+    shown: str,
     files: Mapping[str, str],
     destroyed: Sequence[str],
     not_destroyed: Sequence[str],
@@ -85,6 +86,7 @@ def build_certificate(
         verdict: content of verdict.json; None where there is none, with `override_reason`.
         tries: verdicts that were made of the run, each noted in its ledger.
         models: SHA-256 of the weights before and after.
+        shown: how it is known that the data are gone: exact by lineage, equivalent by test, or not shown.
         files: of `release/`.
         destroyed, not_destroyed: files of the run, by their place in it.
         derived: what else was made from the data, which the hospital has to look after.
@@ -94,6 +96,7 @@ def build_certificate(
         "version": VERSION,
         "state": "committed",
         "goal": goal,
+        "shown": shown,
         "statement": WORDING[goal].format(verdict=verdict["wording"] if verdict else "no verdict was given"),
         "request": {**request, "due_on": due_date(request["requested_on"])},
         "verdict": outcome,

@@ -62,32 +62,48 @@ class Successor:
             The student's lineage.
         """
         record = ModelRecord.read(self.teacher)
-        assert record is not None and record.membership is not None
-        left = without(record, forgotten)
-        assert left.membership is not None
-        own = Descent(model=file_digest(self.student), membership=plain_digest(left.membership.as_json()), **descent)
-        lineage = self.lineage(record).then(own)
+        assert record is not None
+        left, digest = without(record, forgotten), file_digest(self.student)
+        lineage = descended(self.teacher, record, student=digest, forgotten=forgotten, descent=descent)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = self.folder / MODEL
         write_bytes(self.folder / SPLIT, self._split.read_bytes())
         lineage.write(self.folder / FILE_NAME)
-        left.write(target, weights=own.model)
+        left.write(target, weights=digest)
         write_bytes(target, self.student.read_bytes())
         return lineage
-
-    def lineage(self, record: ModelRecord) -> Lineage:
-        """Of the teacher; a teacher that was trained here, and has none yet, begins one."""
-        known, digest = Lineage.read(self.teacher.parent / FILE_NAME), file_digest(self.teacher)
-        if known.model == digest:
-            return known
-        assert record.membership is not None
-        return Lineage(where=known.where).then(
-            Descent(model=digest, membership=plain_digest(record.membership.as_json()))
-        )
 
     @property
     def _split(self) -> Path:
         return self.teacher.parent / SPLIT
+
+
+def descended(
+    teacher: Path,
+    record: ModelRecord | None,
+    *,
+    student: str,
+    forgotten: Mapping[str, Sequence[str]],
+    descent: Mapping[str, Any],
+) -> Lineage:
+    """The lineage of a student; a teacher that was trained here, and has none yet, begins one.
+
+    Args:
+        teacher: its file; its lineage lies beside it.
+        record: of the teacher; None where it has none.
+        student: SHA-256 of the weights.
+        forgotten, descent: as of `Successor.write`.
+    """
+    known, digest = Lineage.read(teacher.parent / FILE_NAME), file_digest(teacher)
+    if known.model != digest:
+        known = Lineage(where=known.where).then(Descent(model=digest, membership=_who(record)))
+    left = without(record, forgotten) if record is not None and record.membership is not None else None
+    return known.then(Descent(model=student, membership=_who(left), **descent))
+
+
+def _who(record: ModelRecord | None) -> str:
+    """Digest of who was in a model; empty where that is not on record."""
+    return "" if record is None or record.membership is None else plain_digest(record.membership.as_json())
 
 
 def without(record: ModelRecord, forgotten: Mapping[str, Sequence[str]]) -> ModelRecord:

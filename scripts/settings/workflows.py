@@ -163,7 +163,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "commit": Workflow(
         {
             "where": "bundle_root output_dir model_dir model_name request",
-            "what the hospital keeps": "key_dir anchor tombstones",
+            "what the hospital keeps": "key_dir anchor tombstones next_dir",
             "without a PASS": "accept_no_influence override_reason",
         },
     ),

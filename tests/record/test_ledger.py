@@ -40,6 +40,7 @@ def certify(release: Path, keys: HospitalKeys, anchor: Path | None, *, entries: 
         data_hash="d",
         config_hash="c",
         code_version="0",
+        shown="not shown",
         files=file_hashes(release),
         destroyed=[],
         not_destroyed=[],
