@@ -174,6 +174,8 @@ def test_a_request_is_judged_by_them_and_no_model_is_trained(answered: Path) -> 
     assert not any(f"p{number:03d}" in text for number in range(40))
     folder = RunFolder(output_dir=answered / "run", log=False)
     assert bound_verdict(folder, answered / "models" / "model.pt") == verdict
+    page = (answered / "run" / "release" / "report.html").read_text()
+    assert "on requests that nobody made" in page and f"of {REQUESTS}: at most" in page
     # Once more: nothing is scored again, and it is no second try.
     scores = (answered / "run" / "private" / "scores.json").stat().st_mtime_ns
     assert verify(answered)[0] == code
