@@ -18,9 +18,13 @@ HEAVY = (
 )
 # Statistics are what these workflows are for; preparation makes models as references are made.
 STATISTICS = {
-    "prepare": {"scripts.pool.calibration": "scipy", "scripts.pool.preparation": "scipy"},
-    "references": {"scripts.references.pool": "scipy", "scripts.references.qualification": "scipy"},
-    "verify": {"scripts.record.judgement": "scipy"},
+    "prepare": {
+        "scripts.pool.calibration": "scipy",
+        "scripts.pool.preparation": "scipy",
+        "scripts.pool.qualifying": "scipy",
+    },
+    "references": {"scripts.references.pool": "scipy"},
+    "verify": {"scripts.record.judgement": "scipy", "scripts.references.answering": "scipy"},
     "verifier_study": {"scripts.references.verifier_study": "scipy"},
 }
 # What an operator may ask of a workflow -> the package without which it cannot be had.

@@ -102,8 +102,12 @@ class ModelRecord:
         membership = Membership.read(model)
         return cls(content["data_set"], fold=fold, left_out=left_out, membership=membership, weights=weights, **parts)
 
-    def write(self, model: str | Path) -> None:
-        """Write the record beside `model`, whose weights are there already; it holds no ids."""
+    def write(self, model: str | Path, *, weights: str = "") -> None:
+        """Write the record beside `model`; it holds no ids.
+
+        Args:
+            weights: their SHA-256, where they are not there yet.
+        """
         content: dict[str, Any] = {
             "data_set": self.data_set,
             "split": dict(self.split),
@@ -117,8 +121,8 @@ class ModelRecord:
             content["identity"] = dict(self.identity)
         if self.images_of:
             content["images_of"] = dict(self.images_of)
-        if Path(model).is_file():
-            content["weights"] = file_digest(model)
+        if weights or Path(model).is_file():
+            content["weights"] = weights or file_digest(model)
         write_json(record_path(model), content)
 
     def check_split(self, model: str | Path, cohort: Cohort) -> None:

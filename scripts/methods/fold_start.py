@@ -47,6 +47,7 @@ class FoldStart(Method):
     goals = ("unlearn",)
     needs = ("pool",)
     can_be_exact = True
+    opens_patients = False
 
     @property
     def phases(self) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Method(ABC):
         name: its name in configs.
         goals: what it can be asked for.
         can_be_exact: whether it can do without the teacher's answers and without the patients' images.
+        opens_patients: whether it opens images of patients of whom one member of the pool is clean.
         needs: what must be there before a step is taken; `pool` stands for the members of the request's folds.
     """
 
@@ -51,6 +52,7 @@ class Method(ABC):
     goals: tuple[str, ...]
     needs: tuple[str, ...] = ()
     can_be_exact = False
+    opens_patients = True
 
     @property
     @abstractmethod

@@ -13,11 +13,11 @@ from scripts.cohort.membership import salted
 from scripts.errors import InputError
 from scripts.pool.candidates import Candidate
 from scripts.pool.measuring import Measuring, Mock
+from scripts.pool.mock_requests import refuse_shared_seed
 from scripts.pool.trial import Measured, Trial
 from scripts.references.controls import write_request
 from scripts.references.jobs import digest
 from scripts.references.pairs import Pairs
-from scripts.references.qualification import refuse_shared_seed
 
 MOST = 4  # patients of a mock request
 KEEP = 2  # candidates of each method that go on to the other mock requests

@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.hardening import BATCH
+from scripts.methods.method import Method
 from scripts.pool.candidates import Candidate
 
 TIMED = 3  # steps after the first one, which allocates
-# Steps of training that one step of a method costs: forward passes of the teacher, and of what is hardened against.
-FACTORS = {"adapter": 2.0, "all": 4.0, "fold_start": 4 / 3}
+ASKED = 1 / 3  # cost of an image that a model is only asked for, in images that it is trained on
 
 
 class Estimate:
@@ -27,6 +28,7 @@ class Estimate:
         batch: images per step of the teacher's training.
         images: of the training set.
         epochs: of the teacher's training.
+        method_of: candidate -> the method with its recipe.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Estimate:
         batch: int,
         images: int,
         epochs: int,
+        method_of: Callable[[Candidate], Method],
     ) -> None:
         self.network, self.sample, self.arithmetic = network, sample, arithmetic
+        self.method_of = method_of
         self.batch, self.steps = int(batch), int(epochs) * math.ceil(images / int(batch))
         self._step: float | None = None
 
@@ -56,14 +60,8 @@ class Estimate:
 
     def trials(self, candidates: Sequence[Candidate]) -> float:
         """Minutes of one trial of each candidate."""
-        return sum(self._passes(one) for one in candidates) * self.step / 60
-
-    def _passes(self, candidate: Candidate) -> float:
-        own = candidate.settings
-        kind = candidate.method if candidate.method in FACTORS else str(own.get("trainable"))
-        steps = int(own.get("steps_per_round", 45)) * int(own.get("max_rounds", 4))
-        images = int(own.get("retain_batch", self.batch)) + int(own.get("forget_batch", 0))
-        return FACTORS.get(kind, 2.0) * steps * images / self.batch
+        images = sum(trained_images(self.method_of(one)) for one in candidates)
+        return images / self.batch * self.step / 60
 
     def _timed(self) -> float:
         network = self.arithmetic.place(copy.deepcopy(self.network)).train()
@@ -79,3 +77,14 @@ class Estimate:
             loss.item()  # waits for a GPU
             found.append(time.perf_counter() - start)
         return min(found[1:])
+
+
+def trained_images(method: Method) -> float:
+    """Images that a method trains on for patients of one fold; what teacher and fold teacher are asked is added."""
+    recipe = method.recipe
+    forget = recipe.forget_batch if method.opens_patients else 0
+    images = forget + recipe.retain_batch + recipe.guard_batch
+    each = images * (1 + ASKED) + forget * ASKED
+    if forget and recipe.hardening_weight:
+        each += min(BATCH, recipe.retain_batch) + forget
+    return recipe.steps_per_round * recipe.max_rounds * each

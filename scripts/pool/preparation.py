@@ -15,6 +15,7 @@ from scripts.pool.calibration import KEEP, Calibration, Mock
 from scripts.pool.candidates import candidates
 from scripts.pool.estimate import Estimate
 from scripts.pool.fold_pool import FoldPool
+from scripts.pool.qualifying import Qualifying
 from scripts.pool.trial import Trial
 from scripts.record.lock import lock_folder, unlock_folder
 from scripts.references.jobs import run_jobs
@@ -27,6 +28,7 @@ class Preparation:
     Args:
         pool: trains the fold teachers that are missing.
         calibration: finds the recipe.
+        qualifying: measures what the recipe does on mock requests.
         estimate: of what it will take.
         procedure: of the reference models, in whose folder mock requests and their students lie.
         write_answers: measures teacher and fold teachers on the selection set and writes that down.
@@ -45,6 +47,7 @@ class Preparation:
         *,
         pool: FoldPool,
         calibration: Calibration,
+        qualifying: Qualifying,
         estimate: Estimate,
         procedure: Pairs,
         write_answers: Callable[[], None],
@@ -58,7 +61,8 @@ class Preparation:
         workers: int = 1,
         backend: str = "local",
     ) -> None:
-        self.pool, self.calibration, self.estimate, self.procedure = pool, calibration, estimate, procedure
+        self.pool, self.calibration, self.qualifying = pool, calibration, qualifying
+        self.estimate, self.procedure = estimate, procedure
         self.write_answers, self.write_prints, self.write_images = write_answers, write_prints, write_images
         self.teacher, self.folder, self.batch = teacher, Path(folder), int(batch)
         self.minutes, self.recalibrate = float(minutes), bool(recalibrate)
@@ -110,6 +114,7 @@ class Preparation:
         self.write_images()
         if not done:
             self._calibrate()
+        self.qualifying.run()
 
     def _tell_cost(self, missing: int, *, done: bool) -> None:
         tried = candidates(batch=self.batch)

@@ -1,4 +1,4 @@
-"""`python -m scripts.record check DIR` and `python -m scripts.record keys DIR`."""
+"""`python -m scripts.record check DIR`, `keys DIR`, and `saw MODEL --id ID`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from scripts.errors import DONE, FAIL, InputError
 from scripts.record.check import check_release
-from scripts.record.keys import MODEL_PUBLIC, PUBLIC, HospitalKeys
+from scripts.record.keys import MODEL_PUBLIC, PUBLIC, HospitalKeys, load_keys
+from scripts.record.saw import answers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 all holds, 2 bad input, 3 something does not hold."""
+    """Exit code: 0 all holds, 2 bad input, 3 something does not hold, or somebody was in a model."""
     parser = argparse.ArgumentParser(prog="python -m scripts.record", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="whether a release folder is what was certified; offline")
@@ -23,6 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     check.add_argument("--model-key", default="", help="the hospital's model_signing.pub.pem, got from elsewhere")
     keys = commands.add_parser("keys", help="make the hospital's keys in a new folder")
     keys.add_argument("folder")
+    saw = commands.add_parser("saw", help="whether somebody was in a model, its ancestors, its pool")
+    saw.add_argument("model", help="file of the weights; its record and lineage lie beside it")
+    saw.add_argument("--id", required=True, help="of the patient or image")
+    saw.add_argument("--level", default="patient", help="patient or image")
+    saw.add_argument("--key-dir", action="append", default=[], help="folder of the hospital's keys; may be repeated")
     given = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         # Names of files may hold what the terminal's encoding cannot show; that must not end a check.
@@ -32,10 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             made = HospitalKeys.create(given.folder)
             print(f"keys: {given.folder}; give {PUBLIC} and {MODEL_PUBLIC} to auditors; key {made.key_id}")
             return DONE
+        if given.command == "saw":
+            return _saw(given.model, given.id, given.level, given.key_dir)
         return _check(given.folder, given.public_key, given.anchor, given.model_key)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _saw(model: str, unit: str, level: str, key_dir: list[str]) -> int:
+    keys = load_keys(key_dir) if key_dir else ()
+    told = {True: "yes", False: "no", None: "not known"}
+    found = list(answers(model, unit, level=level, keys=keys))
+    for one in found:
+        print(f"{told[one.saw]:9} {one.model}: {one.why}")
+    return FAIL if any(one.saw for one in found) else DONE
 
 
 def _check(folder: str, public_key: str, anchor: str, model_key: str) -> int:

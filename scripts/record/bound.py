@@ -12,7 +12,6 @@ from scripts.errors import InputError, Refused
 from scripts.record.contents import Unreadable, alike, file_digest, parsed_json, read_regular
 from scripts.record.run_folder import RunFolder
 
-SETTINGS = ("relevant_gap", "clinical_margin")
 AGAIN = "run references and verify again"
 
 
@@ -33,7 +32,7 @@ def verdict_errors(*, folder: RunFolder, teacher: str | Path) -> list[str]:
     """What stands between verdict.json and the evidence: other models, other scores, another result; empty: nothing.
 
     The run's note of the verdict's digest alone is not enough, nor is the verdict's own word: both can be written by
-    hand. The verdict is computed again from `private/scores.json` with the settings that it names itself.
+    hand. The verdict is computed again from `private/scores.json`, for the task that it names itself.
     """
     try:
         found, digest = _read(folder.verdict)
@@ -44,13 +43,7 @@ def verdict_errors(*, folder: RunFolder, teacher: str | Path) -> list[str]:
             return ["the verdict is of another model"]
         if folder.read_state().get("verdict_digest") != digest:
             return ["the verdict is not the one that the run's record names"]
-        new = rejudge(
-            folder=folder,
-            teacher=teacher,
-            relevant=found["relevant_gap"],
-            clinical_margin=found["clinical_margin"],
-            key_metric=found["key_metric"],
-        )
+        new = rejudge(folder=folder, teacher=teacher, task=found["task"])
     except (Unreadable, InputError) as error:
         return [str(error)]
     if found["computed_from"] != new["computed_from"]:
@@ -58,19 +51,16 @@ def verdict_errors(*, folder: RunFolder, teacher: str | Path) -> list[str]:
     return [f"{name} is not what the scores give" for name in sorted({*found, *new}) if not _same(found, new, name)]
 
 
-def rejudge(
-    *, folder: RunFolder, teacher: str | Path, relevant: float, clinical_margin: float, key_metric: str
-) -> dict[str, Any]:
+def rejudge(*, folder: RunFolder, teacher: str | Path, task: str) -> dict[str, Any]:
     """The content that verdict.json has where it is computed now from the run's scores; nothing is written.
 
     Raises:
-        InputError: as `Judgement.run`.
+        InputError: as `Judgement.run`; no such task.
     """
     from scripts.record.judgement import Judgement  # brings scipy: only where there is a verdict
+    from scripts.tasks import build_task
 
-    judgement = Judgement(
-        folder=folder, teacher=teacher, relevant=relevant, clinical_margin=clinical_margin, key_metric=key_metric
-    )
+    judgement = Judgement(folder=folder, teacher=teacher, task=build_task(task))
     return json.loads(json.dumps(judgement.again()))
 
 
@@ -91,14 +81,12 @@ def _require_form(found: Mapping[str, Any]) -> None:
     """
     from scripts.record.judgement import VERSION, WORDING
 
-    numbers = (found.get(name) for name in SETTINGS)
     sound = (
         found.get("version") == VERSION
         and isinstance(found.get("outcome"), str)
         and found["outcome"] in WORDING
         and all(isinstance(found.get(name), Mapping) for name in ("models", "computed_from"))
-        and isinstance(found.get("key_metric"), str)
-        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+        and isinstance(found.get("task"), str)
     )
     if not sound:
         raise Unreadable("was not written by this version of verify")

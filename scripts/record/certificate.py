@@ -12,7 +12,7 @@ from scripts.errors import InputError
 from scripts.record.contents import Unreadable, contents, file_digest, shown
 from scripts.record.keys import HospitalKeys, canonical, signed_by
 
-VERSION = "1"
+VERSION = "2"
 # What signs or lists the others cannot be listed among them.
 APART = ("certificate.json", "ledger.jsonl", "ledger_head.json")
 WORDING = {
@@ -67,11 +67,13 @@ def build_certificate(
     request: Mapping[str, Any],
     goal: str,
     verdict: Mapping[str, Any] | None,
+    tries: int,
     override_reason: str,
     models: Mapping[str, str],
     data_hash: str,
     config_hash: str,
     code_version: str,
+    shown: str,
     files: Mapping[str, str],
     destroyed: Sequence[str],
     not_destroyed: Sequence[str],
@@ -82,7 +84,9 @@ def build_certificate(
     Args:
         request: digest, level, hidden ids (`units`), requested_on, ground.
         verdict: content of verdict.json; None where there is none, with `override_reason`.
+        tries: verdicts that were made of the run, each noted in its ledger.
         models: SHA-256 of the weights before and after.
+        shown: how it is known that the data are gone: exact by lineage, equivalent by test, or not shown.
         files: of `release/`.
         destroyed, not_destroyed: files of the run, by their place in it.
         derived: what else was made from the data, which the hospital has to look after.
@@ -92,11 +96,13 @@ def build_certificate(
         "version": VERSION,
         "state": "committed",
         "goal": goal,
+        "shown": shown,
         "statement": WORDING[goal].format(verdict=verdict["wording"] if verdict else "no verdict was given"),
         "request": {**request, "due_on": due_date(request["requested_on"])},
         "verdict": outcome,
         "override_reason": override_reason,
         "evidence": dict(verdict) if verdict else None,
+        "tries": int(tries),
         "models": dict(models),
         "data_hash": data_hash,
         "config_hash": config_hash,

@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.cohort.model_record import SPLIT
 from scripts.settings import SETTINGS
-from scripts.verify.verdict import Check
+from scripts.verify.check import Check
 
 NAME = "made alike"
 OWN = ("seed",)  # settings in which the teacher and the pool's models must differ, and not agree

@@ -31,11 +31,11 @@ class Ledger:
 
     Args:
         path: of the ledger.
-        keys: by which the head is signed.
+        keys: by which the head is signed; None, before a commit, signs nothing.
         anchor: file that the head is also appended to; None keeps no anchor.
     """
 
-    def __init__(self, path: str | Path, *, keys: HospitalKeys, anchor: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path, *, keys: HospitalKeys | None = None, anchor: str | Path | None = None) -> None:
         self.path, self.keys = Path(path), keys
         self.anchor = Path(anchor) if anchor else None
 
@@ -65,17 +65,18 @@ class Ledger:
         entry["hash"] = entry_hash(entry)
         lines = [canonical(known).decode() for known in [*entries, entry]]
         write_text(self.path, "".join(f"{line}\n" for line in lines))
-        self._sign(entry, len(lines))
+        if self.keys is not None:
+            self._sign(self.keys, entry, len(lines))
         return entry
 
     def close(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The last entry."""
         return self.append(CLOSED, body)
 
-    def _sign(self, entry: Mapping[str, Any], count: int) -> None:
-        signed = {"entries": count, "hash": entry["hash"], "key_id": self.keys.key_id}
-        signature = self.keys.sign(canonical(signed))
-        write_json(self.head, {**signed, "public_key": self.keys.public_pem, "signature": signature})
+    def _sign(self, keys: HospitalKeys, entry: Mapping[str, Any], count: int) -> None:
+        signed = {"entries": count, "hash": entry["hash"], "key_id": keys.key_id}
+        signature = keys.sign(canonical(signed))
+        write_json(self.head, {**signed, "public_key": keys.public_pem, "signature": signature})
         if self.anchor is not None:
             self.anchor.parent.mkdir(parents=True, exist_ok=True)
             about = {"ledger": ledger_name(self.path), "time": entry["time"]}

@@ -57,7 +57,6 @@ class RunFolder:
     history = property(lambda self: self.release / "history.csv")
     tensorboard = property(lambda self: self.release / "tensorboard")
     verdict = property(lambda self: self.release / "verdict.json")
-    qualification = property(lambda self: self.release / "qualification.json")
     timing = property(lambda self: self.release / "timing.json")
     state_file = property(lambda self: self.private / "state.json")
     identity = property(lambda self: self.private / "identity.json")

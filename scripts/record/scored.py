@@ -27,6 +27,7 @@ def request_scores(pool: Mapping[str, Any]) -> RequestScores:
         patients=numbers(sets["forget"]["patients"]),
         validation_patients=numbers(sets["validation"]["patients"]),
         delivered=scores(pool["delivered"]),
+        teacher=scores(pool["teacher"]),
         **models,
     )
 
@@ -38,16 +39,28 @@ def numbers(names: Sequence[str]) -> list[int]:
 
 
 def by_patient(values: Sequence[float | None], patients: np.ndarray) -> np.ndarray:
-    """Mean of each patient's images, those without a value left out.
-
-    Raises:
-        ValueError: a patient without any value.
-    """
+    """Mean of each patient's images, those without a value left out; NaN for a patient without any."""
     array = np.array([_number(value) for value in values])
     kept = ~np.isnan(array)
-    if set(patients[kept]) != set(patients):
-        raise ValueError("clinical guard: a patient has no value")
-    return patient_means(array[kept], patients[kept])
+    found = np.full(len(set(patients.tolist())), np.nan)
+    if kept.any():
+        found[np.isin(np.unique(patients), patients[kept])] = patient_means(array[kept], patients[kept])
+    return found
+
+
+def defined(models: Sequence[np.ndarray], *, what: str) -> np.ndarray:
+    """Which patients have a value: those for whom it is undefined by definition have one under no model.
+
+    Args:
+        models: (patients,) of each model.
+
+    Raises:
+        ValueError: a patient has a value under some models and none under others: that is no definition.
+    """
+    has = ~np.isnan(np.stack(models))
+    if (has.any(0) != has.all(0)).any():
+        raise ValueError(f"{what}: a patient has no value under some of the models")
+    return has.all(0)
 
 
 def _number(value: float | None) -> float:

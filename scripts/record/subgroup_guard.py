@@ -10,8 +10,8 @@ import numpy as np
 from scripts.errors import InputError
 from scripts.record.scored import by_patient, numbers
 from scripts.record.vocabulary import group_names, public_name
+from scripts.verify.check import LEVEL, Check
 from scripts.verify.subgroups import LEAST_PATIENTS, Subgroup, subgroups
-from scripts.verify.verdict import LEVEL, Check
 
 
 def measured_subgroups(pool: Mapping[str, Any], *, key_metric: str, margin: float) -> list[Subgroup]:
@@ -105,5 +105,8 @@ def _means(
     for model in pool["models"][kind]:
         values = [value for name in names for value in model["values"][name][measure]]
         chosen = [value for value, keep in zip(values, kept, strict=True) if keep]
-        found.append(by_patient(chosen, places).mean())
+        means = by_patient(chosen, places)
+        if np.isnan(means).any():
+            raise ValueError("subgroups: a patient has no value")
+        found.append(means.mean())
     return np.array(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
 from scripts.record.phase import procedure_digest, read_identities
 from scripts.record.run_folder import RunFolder
+from scripts.record.tries import Tries
 from scripts.references.jobs import Job, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring, plain
-from scripts.verify.contrasts import LEAST_PAIRS
+from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
 from scripts.verify.plan import PairPlan, plan_pairs
 
 SCORES = "scores.json"
+PAIRED = "paired"
 KINDS = ("original", "unlearned", "retrained")
 
 
@@ -38,6 +41,7 @@ class ReferencePool:
         budget_minutes: wall time at most for what is still to be trained; 0 sets no limit.
         workers, backend: see `run_jobs`.
         recoveries: attacks that are tried on every unlearned and every retrained model.
+        recovery_steps: of those that train.
         relearning: of the forget images by the same models; None leaves it out.
     """
 
@@ -56,6 +60,7 @@ class ReferencePool:
         workers: int = 1,
         backend: str = "local",
         recoveries: Mapping[str, Attack] | None = None,
+        recovery_steps: int = 0,
         relearning: Relearning | None = None,
     ) -> None:
         require_positive(reference_workers=workers, reference_budget=budget_pairs)
@@ -69,7 +74,8 @@ class ReferencePool:
         self.pair_count, self.pilot_pairs = int(pairs), int(pilot_pairs)
         self.budget_pairs, self.budget_minutes = int(budget_pairs), float(budget_minutes)
         self.workers, self.backend = int(workers), backend
-        self.recoveries, self.relearning = dict(recoveries or {}), relearning
+        self.recoveries, self.recovery_steps = dict(recoveries or {}), int(recovery_steps)
+        self.relearning = relearning
         self.pairs = procedure
 
     def run(self) -> None:
@@ -95,9 +101,10 @@ class ReferencePool:
             count = max(count, plan.pairs or 0) if plan.affordable else count
         jobs = [job for pair in range(count) for job in self._triple(pair)]
         print(f"references: {self._told(plan, count)}; {self._cost(jobs)}", flush=True)
+        noted = self._note(plan, count)
         run_jobs([job for job in jobs if job.kind != "unlearned"], workers=self.workers, backend=self.backend)
         run_jobs([job for job in jobs if job.kind == "unlearned"], workers=self.workers, backend=self.backend)
-        self._write(jobs, plan)
+        self._write(jobs, plan, noted)
         print(f"references: {count} pairs scored")
 
     def _triple(self, pair: int) -> tuple[Job, Job, Job]:
@@ -144,10 +151,30 @@ class ReferencePool:
         needed = f"about {plan.pairs}" if plan.pairs else "more than 256"
         return f"{found}: {needed} pairs would be needed, the budget is {plan.budget}; the pilot alone is scored"
 
-    def _write(self, jobs: Sequence[Job], plan: PairPlan | None) -> None:
+    def _note(self, plan: PairPlan | None, count: int) -> str:
+        """Write down what will be judged and by what, before an unlearned model is looked at; the note's hash."""
+        task = self.scoring.task
+        margins = {name: margin for name in task.measures if (margin := task.margin(name)) is not None}
+        return Tries(self.folder).plan(
+            {
+                "evidence": PAIRED,
+                "pairs": count,
+                "seeds": [self.pairs.first_seed + pair for pair in range(count)],
+                "planned": plan is not None,
+                "margin": MARGIN,
+                "margins": {name: asdict(margin) for name, margin in margins.items()},
+                "recovery": list(self.recoveries),
+                "recovery_steps": self.recovery_steps,
+                "delivered": file_digest(self.folder.student),
+            }
+        )
+
+    def _write(self, jobs: Sequence[Job], plan: PairPlan | None, noted: str) -> None:
         if any(not job.done() for job in jobs):
             raise InputError("references: a model is missing; run references again")
         content = {
+            "evidence": PAIRED,
+            "plan": noted,
             "sets": self.scoring.images(),
             "delivered": self.scoring.model(self.folder.student),
             "teacher": self.scoring.model(self.teacher),
@@ -165,6 +192,7 @@ class ReferencePool:
                 for kind in KINDS
             },
             "recovery": {name: self._attacked(jobs, attack) for name, attack in self.recoveries.items()},
+            "recovery_steps": self.recovery_steps,
             "relearning": self._relearned(jobs),
             "disagreement": self.scoring.disagreements(
                 [self.folder.student, *(job.weights for job in jobs if job.kind == "retrained")]
@@ -181,12 +209,13 @@ class ReferencePool:
         self.folder.write_manifest()
 
     def _attacked(self, jobs: Sequence[Job], attack: Attack) -> dict[str, list[float | None]]:
-        """Corrected scores after the attack, and of the originals as they are."""
-        changes = {"original": None, "unlearned": attack, "retrained": attack}
-        return {
-            kind: plain([self.scoring.corrected(job.weights, change) for job in jobs if job.kind == kind])
-            for kind, change in changes.items()
-        }
+        """Corrected scores after the attack, and the key metric on the forget images."""
+        found: dict[str, list[float | None]] = {}
+        for kind in ("unlearned", "retrained"):
+            rows = [self.scoring.attacked(job.weights, attack) for job in jobs if job.kind == kind]
+            scores, metrics = zip(*rows, strict=True)
+            found |= {kind: plain(scores), f"{kind}_{self.scoring.task.key_metric}": plain(metrics)}
+        return found
 
     def _relearned(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """Curves of the corrected score; empty where none were asked for."""

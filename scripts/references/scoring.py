@@ -19,7 +19,7 @@ from scripts.data.datasets import EpochLoader
 from scripts.engines.agreement import agreement
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
-from scripts.engines.predict import predict
+from scripts.engines.predict import Rows, predict
 from scripts.tasks import Task
 
 SETS = ("forget", "validation", "test")
@@ -82,14 +82,15 @@ class Scoring:
         found["answers"] = self._answers(network)
         return found
 
-    def corrected(self, path: str | Path, change: Callable[[nn.Module], nn.Module] | None = None) -> float:
-        """Mean score of the forget patients minus that of the validation patients, nats.
+    def corrected(self, path: str | Path) -> float:
+        """Mean score of the forget patients minus that of the validation patients, nats."""
+        return self._corrected(place_teacher(network=self.network, path=path, arithmetic=self.arithmetic))
 
-        Args:
-            change: what is done to the network before.
-        """
-        network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
-        return self._corrected(network if change is None else change(network))
+    def attacked(self, path: str | Path, attack: Callable[[nn.Module], nn.Module]) -> tuple[float, float]:
+        """The same after an attack, and the mean of the key metric on the forget images."""
+        network = attack(place_teacher(network=self.network, path=path, arithmetic=self.arithmetic))
+        forget, validation = (self._rows(network, name) for name in ("forget", "validation"))
+        return forget.mean("score") - validation.mean("score"), forget.mean(self.task.key_metric)
 
     def relearned(self, path: str | Path, relearning: Relearning) -> list[float]:
         """The same before relearning and at each look."""
@@ -132,11 +133,10 @@ class Scoring:
         return [[round(value, PLACES) for value in row] for row in torch.cat(rows).tolist()]
 
     def _corrected(self, network: nn.Module) -> float:
-        means = [
-            predict(network, self._sets[name], task=self.task, arithmetic=self.arithmetic).mean("score")
-            for name in ("forget", "validation")
-        ]
-        return means[0] - means[1]
+        return self._rows(network, "forget").mean("score") - self._rows(network, "validation").mean("score")
+
+    def _rows(self, network: nn.Module, name: str) -> Rows:
+        return predict(network, self._sets[name], task=self.task, arithmetic=self.arithmetic)
 
 
 def groups(records: Sequence[Record]) -> dict[str, list[str]]:

@@ -134,6 +134,7 @@ class VerifierStudy:
             unlearned=unlearned,
             retrained=retrained,
             delivered=unlearned[0],
+            teacher=original[0],
         )
         return decide(scores)
 

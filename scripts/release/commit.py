@@ -8,18 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.cohort.model_record import ModelRecord
 from scripts.errors import InputError, Refused
 from scripts.files import write_json
+from scripts.identity import Identity, file_digest
 from scripts.record.certificate import build_certificate, due_date, file_hashes
 from scripts.record.keys import load_keys
-from scripts.record.ledger import CLOSED, Ledger, chain_errors, read_entries
+from scripts.record.ledger import CLOSED, Ledger
+from scripts.record.lineage import FILE_NAME as LINEAGE
+from scripts.record.phase import read_identities
 from scripts.record.run_folder import AGAIN, RunFolder
 from scripts.record.signature import SIGNATURE, available, sign_release
 from scripts.record.tombstones import Tombstones
+from scripts.record.tries import PLAN, VERDICT, Tries
 from scripts.release.destruction import Destruction
 from scripts.release.gate import check_hospital_files, reason_of, require_outside, verdict_of
 from scripts.release.plan import CERTIFIED, Planning
+from scripts.release.successor import Successor, descended
 
+BEFORE = (PLAN, VERDICT)  # kinds of entries that were made before the commit
 DERIVED = (
     "the original model and every copy of it: it was trained on the data",
     "fold teachers and reference models that were trained with the data",
@@ -42,6 +49,7 @@ class Commit:
         key_dir: of the hospital's keys, or several of them: the first signs, all are read.
         request: the request file that the run was made for.
         anchor, tombstones: files that the hospital keeps outside of runs; "" keeps none.
+        next_dir: folder in which the student becomes the teacher of the next request; "" makes none.
         override_reason: why it is committed without the verdict, in words; recorded and certified.
         accept_no_influence: whether a verdict of no measurable influence will do.
         code_version: of the bundle.
@@ -56,6 +64,7 @@ class Commit:
         request: str = "",
         anchor: str = "",
         tombstones: str = "",
+        next_dir: str = "",
         override_reason: str | None = "",
         accept_no_influence: bool = False,
         code_version: str = "",
@@ -69,6 +78,7 @@ class Commit:
         self.all_keys = load_keys(self.key_dirs)
         self.keys = self.all_keys[0]
         self.anchor, self.tombstones = str(anchor or ""), str(tombstones or "")
+        self.next_dir = str(next_dir or "")
         self.destruction = Destruction(folder=folder)
         self.planning = Planning(
             folder=folder,
@@ -97,20 +107,53 @@ class Commit:
         self.folder.take()
         for key_dir in self.key_dirs:
             require_outside(self.folder, key_dir=key_dir)
-        require_outside(self.folder, anchor=self.anchor, tombstones=self.tombstones, model_dir=self.teacher)
+        require_outside(
+            self.folder,
+            anchor=self.anchor,
+            tombstones=self.tombstones,
+            model_dir=self.teacher,
+            next_dir=self.next_dir,
+        )
         check_hospital_files(anchor=self.anchor, tombstones=self.tombstones, keys=self.all_keys)
         plan = self.planning.take_up(state["commit"]) if "commit" in state else self.planning.make(state)
-        ledger, entries = self._ledger()
+        ledger, tries, entries = self._ledger()
         if entries and "commit" not in state:
             raise Refused(f"{ledger.path}: is there already, but {self.folder.state_file} knows of no commit; {AGAIN}")
+        successor = self._successor()
         self.folder.note(commit=self.planning.signed(plan))
+        self._hand_on(plan["descent"], successor)
         destroyed, left = self.destruction.run()
         if not entries or entries[-1]["kind"] != CLOSED:
-            self._certify(plan, ledger, len(entries), destroyed, left)
+            self._certify(plan, ledger, tries, len(entries), destroyed, left)
         self.folder.note(state="committed", commit=None)
         self.folder.write_manifest()
         self.destruction.forget_journal()
         self._tell(plan, destroyed, left)
+
+    def _successor(self) -> Successor | None:
+        """The next teacher, after checking that it can be written."""
+        if not self.next_dir:
+            return None
+        successor = Successor(self.next_dir, teacher=self.teacher, student=self.folder.student)
+        successor.check()
+        return successor
+
+    def _hand_on(self, descent: Mapping[str, Any], successor: Successor | None) -> None:
+        """Write the lineage and the next teacher while it is still known who was forgotten.
+
+        After an interruption that came later both are there already.
+        """
+        if not self.folder.identity.is_file():
+            return
+        identity = Identity.read(read_identities(self.folder)["forget"], where=self.folder.identity)
+        forgotten = {patient: list(images) for patient, images in identity.data.get("forget", {}).items()}
+        own = {**descent, **{name: tuple(descent[name]) for name in ("parents", "forgotten")}}
+        digest = file_digest(self.folder.student)
+        record = ModelRecord.read(self.teacher)
+        lineage = descended(self.teacher, record, student=digest, forgotten=forgotten, descent=own)
+        lineage.write(self.folder.release / LINEAGE)
+        if successor is not None:
+            successor.write(forgotten=forgotten, descent=own)
 
     def _tell(self, plan: Mapping[str, Any], destroyed: list[str], left: list[str]) -> None:
         print(f"committed: {self.folder.student}; due by {due_date(plan['request']['requested_on'])}")
@@ -121,19 +164,23 @@ class Commit:
             print(f"still with you: {line}")
         signed = (self.folder.release / SIGNATURE).is_file()
         print(f"{SIGNATURE}: {'the folder is signed' if signed else 'not signed, model-signing is not installed'}")
+        if self.next_dir:
+            print(f"next teacher: {self.next_dir}; give it as model_dir, and the fold teachers' folder as fold_dir")
         print(f"certificate: {self.folder.release / 'certificate.json'}")
 
-    def _ledger(self) -> tuple[Ledger, list[dict[str, Any]]]:
-        """The ledger of this commit, and what an interrupted attempt wrote into it."""
+    def _ledger(self) -> tuple[Ledger, int, list[dict[str, Any]]]:
+        """The ledger, the number of verdicts in it, and what an interrupted attempt of this commit wrote into it."""
         ledger = Ledger(self.folder.release / "ledger.jsonl", keys=self.keys, anchor=self.anchor or None)
-        entries = read_entries(ledger.path) if ledger.path.exists() else []
-        closed = bool(entries) and entries[-1]["kind"] == CLOSED
-        if chain_errors(entries) or len(entries) > 2 + closed:
+        entries = Tries(self.folder).entries()
+        count = next((place for place, entry in enumerate(entries) if entry["kind"] not in BEFORE), len(entries))
+        own = entries[count:]
+        closed = bool(own) and own[-1]["kind"] == CLOSED
+        if any(entry["kind"] in BEFORE for entry in own) or len(own) > 2 + closed:
             raise Refused(f"{ledger.path}: is not of this commit; restore the folder from where it was kept")
-        return ledger, entries
+        return ledger, sum(entry["kind"] == VERDICT for entry in entries[:count]), own
 
     def _certify(
-        self, plan: Mapping[str, Any], ledger: Ledger, entries: int, destroyed: list[str], left: list[str]
+        self, plan: Mapping[str, Any], ledger: Ledger, tries: int, entries: int, destroyed: list[str], left: list[str]
     ) -> None:
         request = plan["request"]
         if entries < 1:
@@ -151,6 +198,7 @@ class Commit:
             keys=self.keys,
             request=request,
             verdict=verdict_of(self.folder) if plan["verdict_hash"] else None,
+            tries=tries,
             files=file_hashes(self.folder.release),
             destroyed=destroyed,
             not_destroyed=left,

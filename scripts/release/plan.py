@@ -28,8 +28,10 @@ from scripts.release.gate import (
 from scripts.report.sound import require_sound_report
 from scripts.request import read_request
 
-CERTIFIED = ("goal", "override_reason", "models", "data_hash", "config_hash", "code_version")  # of the plan
-PLAN = (*CERTIFIED, "verdict", "verdict_hash", "request", "tombstones", "key_id")
+CERTIFIED = ("goal", "override_reason", "models", "data_hash", "config_hash", "code_version", "shown")  # of the plan
+# How the certificate says that the data are gone.
+EXACT, TESTED, NOT_SHOWN = "exact by lineage", "equivalent by test", "not shown"
+PLAN = (*CERTIFIED, "verdict", "verdict_hash", "request", "tombstones", "descent", "key_id")
 
 
 class Planning:
@@ -87,14 +89,25 @@ class Planning:
         models = {"before": _digest(self.teacher), "after": _digest(self.folder.student)}
         self._require_own(identities["forget"], goal=state["goal"], teacher=models["before"])
         outcome, verdict_hash = self._outcome(state, models=models, reason=self.reason)
+        digest = self._request_digest(request)
+        exact = _exact(state["goal"], identities["forget"])
         return {
+            "shown": EXACT if exact else TESTED if outcome in ALLOWED else NOT_SHOWN,
+            "descent": {
+                "parents": sorted({models["before"], *identities["forget"].model.values()}),
+                "method": str(state.get("method", "")),
+                "exact": exact,
+                "request": digest,
+                "forgotten": sorted({unit for _, unit in hidden}),
+                "verdict": outcome,
+            },
             "verdict": outcome,
             "verdict_hash": verdict_hash,
             "override_reason": self.reason if outcome not in ALLOWED else "",
             "goal": state["goal"],
             "models": models,
             "request": {
-                "digest": self._request_digest(request),
+                "digest": digest,
                 "level": request["level"],
                 "units": sorted(self.keys.hide(request["level"], unit) for unit in request["ids"]),
                 "requested_on": request["requested_on"],
@@ -203,6 +216,11 @@ def _require_same(resolution: Mapping[str, Any], identity: Identity, *, path: Pa
         named = sorted(resolution["patients"]["forget"]), sorted(resolution["images"]["forget"])
     if named != (sorted(forgotten), images):
         raise Refused(f"{path}: names other patients or images as forgotten than the run forgot; {AGAIN}")
+
+
+def _exact(goal: str, identity: Identity) -> bool:
+    """Whether the student was made without the forgotten data by construction: `fold_start` with `exact: true`."""
+    return goal == "unlearn" and identity.procedure.get("exact") is True
 
 
 def _hash(content: object) -> str:

@@ -71,6 +71,7 @@ class Report:
         shown = dict(
             verdict=verdict,
             evidence=evidence if evidence.get("means") else {},
+            mock=evidence if evidence.get("mock_requests") else {},
             fraction_interval=fraction_interval(evidence.get("means") or {}),
             request={name: request.get(name, "") for name in ("request_id", "requested_on", "ground")},
             due_on=due_date(request["requested_on"]) if request else "",

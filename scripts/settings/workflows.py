@@ -71,8 +71,8 @@ WORKFLOWS: dict[str, Workflow] = {
         {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",
             "what is left out": _GONE,
-            "how much": "fold_members store_budget calibration_requests prepare_minutes recalibrate reference_seed"
-            " reference_workers reference_backend",
+            "how much": "fold_members store_budget calibration_requests prepare_minutes recalibrate mock_requests"
+            " mock_patients measure_members reference_seed reference_workers reference_backend",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
             "training": "seed batch_size",
@@ -129,7 +129,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
             "what to forget": f"request goal {_GONE}",
             "how many": "reference_pairs reference_pilot reference_budget reference_minutes reference_seed"
-            " mock_requests reference_workers reference_backend",
+            " reference_workers reference_backend",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
             "what is measured": "recovery recovery_steps relearning_steps overlays reference_surface",
@@ -150,15 +150,20 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "verify": Workflow(
         {
-            "where": "bundle_root output_dir model_dir model_name request dataset_name task",
-            "what is asked; the margin of equivalence, 0.3 of the original's gap, is no setting": "relevant_gap"
-            " clinical_margin",
+            "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
+            "what to forget": f"request goal {_GONE}",
+            "by which evidence; the margin of equivalence, 0.3 of the teacher's gap, is no setting": "evidence"
+            " measure_members reference_seed",
+            "data; asked for where mock requests are the evidence": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "arithmetic": "device channels_last threads",
         },
+        reaches=("train", "forget", "restore"),
     ),
     "commit": Workflow(
         {
             "where": "bundle_root output_dir model_dir model_name request",
-            "what the hospital keeps": "key_dir anchor tombstones",
+            "what the hospital keeps": "key_dir anchor tombstones next_dir",
             "without a PASS": "accept_no_influence override_reason",
         },
     ),

@@ -8,12 +8,21 @@ import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from torch.nn import functional
 
-from scripts.tasks.task import Task
+from scripts.tasks.margin import Margin
+from scripts.tasks.task import CALIBRATION, Task
 
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
 BAND = 2  # pixels either side of the true boundary
 BINS = 10  # of the calibration error
 CELLS = {2: 16, 3: 6}  # along each axis, of the coarse answer; per spatial dimensions
+# The dangerous direction in a clinic: structure that is missed, and confidence that is not earned.
+MARGINS = {
+    "dice": Margin(0.02),
+    "false_negative_rate": Margin(0.02, higher_is_better=False),
+    "empty_mask": Margin(0.01, higher_is_better=False),
+    "brier": Margin(CALIBRATION, relative=True, higher_is_better=False),
+    "calibration_error": Margin(CALIBRATION, relative=True, higher_is_better=False),
+}
 TOLERANCE = 1.0  # pixels, of the normalised surface Dice
 
 
@@ -43,14 +52,19 @@ class Segmentation(Task):
     key_metric = "dice"
     measures = ("iou", "dice", "hd95", "nsd", "false_negative_rate", "empty_mask", "brier", "calibration_error")
 
+    def margin(self, measure: str) -> Margin | None:
+        return MARGINS.get(measure)
+
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         return (logits.float() > 0).float()
 
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """Mean probability of foreground in each cell of a grid, 16 x 16 or 6 x 6 x 6: (N, cells)."""
-        dims = logits.ndim - 2
-        pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d
-        return pool(torch.sigmoid(logits.float()), CELLS[dims]).flatten(1).cpu()
+        return _in_cells(torch.sigmoid(logits.float()))
+
+    def decided(self, logits: torch.Tensor) -> torch.Tensor:
+        """Part of each cell of that grid that is decided to be foreground: (N, cells)."""
+        return _in_cells(self.prediction(logits))
 
     def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Mean of clip(log(q/(1-q)), -8, 8), q the probability of the true label: averaged over
@@ -110,3 +124,10 @@ class Segmentation(Task):
                 nsd[i] = compute_surface_dice(*pair, class_thresholds=[TOLERANCE], include_background=True).item()
             elif one[i] or other[i]:
                 hd95[i], nsd[i] = diagonal, 0.0
+
+
+def _in_cells(values: torch.Tensor) -> torch.Tensor:
+    """Means of (N, 1, ...) over the cells of a grid: (N, cells)."""
+    dims = values.ndim - 2
+    pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d
+    return pool(values, CELLS[dims]).flatten(1).cpu()

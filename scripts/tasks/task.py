@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
+from scripts.tasks.margin import Margin
+
+CALIBRATION = 0.25  # part of the retrained models' own calibration error and Brier score that may come on top
+
 
 class Task(ABC):
     """Scores and measures of logits against labels; everything in float32, one value an image."""
@@ -30,12 +34,20 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def margin(self, measure: str) -> Margin | None:
+        """What the measure may lose against retrained models; None where a verdict does not ask for it."""
+
+    @abstractmethod
     def prediction(self, logits: torch.Tensor) -> torch.Tensor:
         """The decision: binary mask (N, 1, ...) or class index (N,)."""
 
     @abstractmethod
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """What is said of each image, coarsely and without a label: probabilities (N, cells)."""
+
+    @abstractmethod
+    def decided(self, logits: torch.Tensor) -> torch.Tensor:
+        """The decision, coarsely: (N, cells). Other seeds calibrate probabilities otherwise, and decide alike."""
 
     def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
         """Measures that exist for a set of images only (AUC); none by default."""

@@ -105,10 +105,9 @@ class PairedContrasts:
         """Whether original and retrained differ at 1 %: without that there is nothing to measure by."""
         return self.gap.above(0.01)
 
-    @property
-    def equivalent(self) -> bool:
-        """Whether the unlearned model lies within the margin on both sides, 5 % each."""
-        return self.separable and self.upper.below(0.05) and self.lower.above(0.05)
+    def equivalent(self, level: float = 0.05) -> bool:
+        """Whether the unlearned model lies within the margin on both sides, at this level each."""
+        return self.separable and self.upper.below(level) and self.lower.above(level)
 
     @property
     def under(self) -> bool:

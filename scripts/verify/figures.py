@@ -28,12 +28,12 @@ def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan:
         "patients": scores.patient_count,
         "claims": claims(scores.patient_count),
         "margin": found.margin,
-        "gap": _contrast(found.gap),
+        "gap": contrast_figures(found.gap),
         "sigma": found.sigma,
         "rho": found.rho,
         "gap_over_sigma": found.gap.mean / found.sigma,
-        "contrasts": {"upper": _contrast(found.upper), "lower": _contrast(found.lower)},
-        "difference": _contrast(found.difference),
+        "contrasts": {"upper": contrast_figures(found.upper), "lower": contrast_figures(found.lower)},
+        "difference": contrast_figures(found.difference),
         "forgotten_fraction": found.forgotten_fraction,
         "forgotten_fraction_uncorrected": _uncorrected(scores),
         "pattern": pattern_figures(shape, found.margin),
@@ -76,7 +76,8 @@ def claims(patients: int) -> str:
     return "1 patient" if patients == 1 else f"{patients} patients, each judged by itself"
 
 
-def _contrast(found: Contrast) -> dict[str, Any]:
+def contrast_figures(found: Contrast) -> dict[str, Any]:
+    """Mean, spread, t and 95 % interval."""
     interval = found.interval(0.95) if np.isfinite(found.t) else None
     return {"mean": found.mean, "sd": found.sd, "t": _finite(found.t), "interval": interval}
 

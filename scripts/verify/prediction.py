@@ -18,6 +18,11 @@ class PredictionInterval:
     low: float
     high: float
 
+    @property
+    def half(self) -> float:
+        """Half of its width, nats: what a model could keep unseen."""
+        return (self.high - self.low) / 2
+
     def holds(self, score: float) -> bool:
         """Whether the delivered model's corrected score lies inside; a NaN does not."""
         return bool(self.low <= score <= self.high)

@@ -40,6 +40,7 @@ class RequestScores:
         validation_patients: of each validation image.
         original, unlearned, retrained: one a pair.
         delivered: the model that is to be released; None where only the procedure is judged.
+        teacher: its original.
 
     Raises:
         ValueError: numbers of images that differ, no image, a score that is not finite.
@@ -54,6 +55,7 @@ class RequestScores:
         unlearned: Sequence[ModelScores],
         retrained: Sequence[ModelScores],
         delivered: ModelScores | None = None,
+        teacher: ModelScores | None = None,
     ) -> None:
         self.patients = np.asarray(patients, dtype=np.int64)
         self.validation_patients = np.asarray(validation_patients, dtype=np.int64)
@@ -61,8 +63,9 @@ class RequestScores:
             if set_.ndim != 1 or not len(set_):
                 raise ValueError(f"{name}: no images")
         self.models = {"original": list(original), "unlearned": list(unlearned), "retrained": list(retrained)}
-        self.delivered = delivered
-        for name, models in (*self.models.items(), ("delivered", [delivered] if delivered else [])):
+        self.delivered, self.teacher = delivered, teacher
+        apart = {name: [one] for name, one in (("delivered", delivered), ("teacher", teacher)) if one is not None}
+        for name, models in (*self.models.items(), *apart.items()):
             for model in models:
                 if model.forget.shape != self.patients.shape:
                     raise ValueError(f"{name}: {model.forget.shape} forget scores for {len(self.patients)} images")
@@ -86,7 +89,11 @@ class RequestScores:
 
     def images(self, name: str, *, corrected: bool = True) -> Array:
         """(models, images) scores of the forget set, each model minus its own level."""
-        return np.stack([model.forget - corrected * self.level(model) for model in self.models[name]])
+        return np.stack([self.by_image(model, corrected=corrected) for model in self.models[name]])
+
+    def by_image(self, model: ModelScores, *, corrected: bool = True) -> Array:
+        """(images,) scores of the forget set."""
+        return model.forget - corrected * self.level(model)
 
     def answers(self, name: str) -> Array | None:
         """(models, images * cells) answers on the forget set; None where a model of the pool has none."""

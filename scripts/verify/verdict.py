@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from scripts.errors import DONE, FAIL, INCONCLUSIVE, NO_INFLUENCE
+from scripts.verify.check import LEVEL, Check, pattern_check
 from scripts.verify.contrasts import MARGIN, PairedContrasts
+from scripts.verify.delivered import delivered_checks
 from scripts.verify.figures import figures, pattern_figures
 from scripts.verify.pattern import Pattern, pattern
 from scripts.verify.plan import PairPlan, plan_pairs
 from scripts.verify.prediction import prediction_interval
 from scripts.verify.scores import RequestScores
-from scripts.verify.screen import patient_screen
 
 EXIT_CODES = {
     "PASS": DONE,
@@ -28,25 +29,10 @@ EXIT_CODES = {
     "INCONCLUSIVE": INCONCLUSIVE,
     "NO-MEASURABLE-INFLUENCE": NO_INFLUENCE,
 }
-LEVEL = 0.01  # of each check that may block a PASS
 # Of the answers, cell by cell: less than half of the original's departure may be left. The cells see what each image's
 # score adds up to nothing, so also what a procedure's own references err by; chosen and measured in docs/RESULTS.md.
 ANSWERS_MARGIN = 0.5
 RELEVANT = 0.1  # nats: a gap below this is no influence
-
-
-@dataclass(frozen=True)
-class Check:
-    """Something that must hold for a PASS besides the equivalence.
-
-    Attributes:
-        met: whether it holds; None where it was not made, which is no PASS either.
-        detail: the figure and its bound, in words.
-    """
-
-    name: str
-    met: bool | None
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +58,7 @@ def decide(
     budget: int = 12,
     margin: float = MARGIN,
     relevant: float = RELEVANT,
+    level: float = 0.05,
 ) -> Verdict:
     """The verdict on a request, by paired models.
 
@@ -81,9 +68,10 @@ def decide(
         exchangeable: whether the delivered model was made as the pool was.
         budget: pairs at most, by which the plan is judged.
         relevant: gap, nats, below which the original shows no influence of the data.
+        level: of each of the two tests of equivalence.
     """
     try:
-        return _decide(scores, tuple(checks), exchangeable, budget, margin, relevant)
+        return _decide(scores, tuple(checks), exchangeable, budget, margin, relevant, level)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return Verdict("INCONCLUSIVE", f"the evidence cannot be computed: {error}")
 
@@ -95,19 +83,20 @@ def _decide(
     budget: int,
     margin: float,
     relevant: float,
+    level: float,
 ) -> Verdict:
     o, u, r = (scores.means(name) for name in ("original", "unlearned", "retrained"))
     found = PairedContrasts(original=o, unlearned=u, retrained=r, margin=margin)
     shape = pattern(**{name: scores.images(name) for name in scores.models})
     answers = _answers(scores)
     checks = (
-        _same("pattern", shape, margin),
-        _same("pattern of answers", answers, ANSWERS_MARGIN),
-        *_delivered(scores),
+        pattern_check("pattern", shape, margin),
+        pattern_check("pattern of answers", answers, ANSWERS_MARGIN),
+        *delivered_checks(scores, gap=found.gap.mean, margin=margin, answers_margin=ANSWERS_MARGIN),
         *given,
     )
     plan = plan_pairs(original=o, retrained=r, budget=budget, margin=margin)
-    outcome, reason = _outcome(found, checks, exchangeable, plan, relevant)
+    outcome, reason = _outcome(found, checks, exchangeable, plan, relevant, level)
     evidence = figures(scores, found, shape, plan) | {"pattern_of_answers": pattern_figures(answers, ANSWERS_MARGIN)}
     return Verdict(outcome, reason, checks if exchangeable is None else (exchangeable, *checks), evidence)
 
@@ -118,6 +107,7 @@ def _outcome(
     exchangeable: Check | None,
     plan: PairPlan,
     relevant: float,
+    level: float,
 ) -> tuple[str, str]:
     if exchangeable is not None and not exchangeable.met:
         return "INCONCLUSIVE", f"the delivered model was not made as the references were: {exchangeable.detail}"
@@ -135,7 +125,7 @@ def _outcome(
         return "INCONCLUSIVE", f"original and retrained cannot be told apart with {found.pairs} pairs; {_needed(plan)}"
     if found.under:
         return "FAIL-under", "the unlearned models still know the forget set by more than the margin"
-    if not found.equivalent:
+    if not found.equivalent(level):
         return (
             "INCONCLUSIVE",
             f"neither equivalence nor a difference is shown with {found.pairs} pairs; {_needed(plan)}",
@@ -153,28 +143,6 @@ def _answers(scores: RequestScores) -> Pattern | None:
     if any(rows is None for rows in found.values()):
         return None
     return pattern(**found)  # type: ignore[arg-type]
-
-
-def _same(name: str, found: Pattern | None, margin: float) -> Check:
-    if found is None:
-        return Check(name, None, "not taken of every model; run references again")
-    return Check(name, found.met(margin), f"E {found.value:.3f}, bound {found.upper:.3f}, allowed {margin**2:.3f}")
-
-
-def _delivered(scores: RequestScores) -> tuple[Check, ...]:
-    """The delivered model beside the retrained ones: as a whole, and patient by patient."""
-    if scores.delivered is None:
-        return ()
-    y = float(scores.by_patient(scores.delivered).mean())
-    interval = prediction_interval(scores.means("retrained"), level=1 - LEVEL)
-    screen = patient_screen(
-        delivered=scores.by_patient(scores.delivered),
-        retrained=np.stack([scores.by_patient(model) for model in scores.models["retrained"]]),
-    )
-    return (
-        Check("delivered model", interval.holds(y), f"score {y:.3f} in {interval.low:.3f} to {interval.high:.3f}"),
-        Check("patient screen", not screen.rejects(LEVEL), f"p {screen.p_value:.3f} of the largest |t|"),
-    )
 
 
 def interval_verdict(scores: RequestScores, *, least: int = 5) -> Verdict:

@@ -27,7 +27,8 @@ class ModelParts(DataParts):
         """First step of a workflow: the other processes are joined, and what cannot go on is refused."""
         if "device" in self.settings:
             self.processes.join()
-        if "image_size" in self.settings and self._network_block is None:
+        # A verdict by references needs no data.
+        if "image_size" in self.settings and self._network_block is None and self.workflow != "verify":
             from scripts.tasks.networks import check_fit
 
             source = self.source if "dataset_name" in self.settings else None

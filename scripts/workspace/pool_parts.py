@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.workspace.method_parts import MethodParts
 
 if TYPE_CHECKING:
+    from scripts.methods.method import Method
     from scripts.pool.candidates import Candidate
     from scripts.references.pairs import Pairs
 
@@ -46,21 +47,20 @@ class PoolParts(MethodParts):
 
     def candidate_pairs(self, candidate: Candidate | None) -> Pairs:
         """The jobs that answer a mock request by a candidate's recipe; without one, those of no student."""
-        from scripts.methods.registry import build_method
-
         if candidate is None:
             return self.pairs({})
-        about = {
-            "goal": "unlearn",
-            "schedule": "joint",
-            "reference": "fold",
-            "exact": False,
-            "task": self.settings.task,
-        }
-        method = build_method(candidate.method, about, calibrated=candidate.settings)
+        method = self.candidate_method(candidate)
         # Every setting is given, so that a recipe that is there already has no part in the trial of another one.
         own = {"method": method.name, **method.recipe.as_settings()}
         return self.pairs({phase: own if phase == "forget" else {} for phase in method.phases})
+
+    def candidate_method(self, candidate: Candidate) -> Method:
+        """The method of a candidate with its recipe."""
+        from scripts.methods.registry import build_method
+
+        asked = {"goal": "unlearn", "schedule": "joint", "reference": "fold", "exact": False}
+        about = {**asked, "task": self.settings.task}
+        return build_method(candidate.method, about, calibrated=candidate.settings)
 
     def write_answers(self) -> None:
         """Measure teacher, folds and their members on the selection set, where that is not known."""

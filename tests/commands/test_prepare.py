@@ -36,6 +36,7 @@ CANDIDATES = (
 def settings(folder: Path, **changes: Any) -> dict[str, Any]:
     own = {"model_dir": str(folder / "models"), "reference_dir": str(folder / "references")}
     made = {"epochs": 1, "batch_size": 32, "validate_every": 1, "calibration_requests": 2, "near_duplicates": False}
+    made |= {"mock_requests": 0}
     return {**SMALL, **EXACT, **own, **made, **changes}
 
 

@@ -165,45 +165,6 @@ def test_a_pilot_plans_and_says_so(copied: Path) -> None:
     json.dumps(plan, allow_nan=False)
 
 
-def qualify(folder: Path, **changes: Any) -> tuple[int, str]:
-    own = settings(folder, **changes)
-    return front_end("references", own, run_id="qualify")
-
-
-def test_a_procedure_is_tried_on_mock_requests_and_the_verdict_says_how_that_went(copied: Path) -> None:
-    before = models(copied)
-    code, errors = qualify(copied)
-    assert code == 0, errors
-    found = read(copied / "run" / "release" / "qualification.json")
-    assert found["requests"] == 16 and found["qualified"] in (True, False) and len(found["recipes"]) == 1
-    scores = read(copied / "run" / "private" / "qualification_scores.json")
-    assert len(set(scores["patients"])) == 16 and not set(scores["patients"]) & set(FORGOTTEN)
-    made = [path.relative_to(copied / "references").parts for path in models(copied).keys() - before.keys()]
-    assert sorted({parts[0] for parts in made}) == ["fold_out", "mock"]
-    assert sum(parts[0] == "fold_out" for parts in made) == FOLDS
-    assert sum(parts[-1] == "student.pt" for parts in made) == 16
-    code, errors = front_end("verify", known("verify", settings(copied)))
-    verdict = read(copied / "run" / "release" / "verdict.json")
-    assert verdict["procedure_qualified"] is found["qualified"], errors
-    # Of another teacher it says nothing.
-    path = copied / "run" / "release" / "qualification.json"
-    path.write_text(json.dumps({**found, "teacher": "0" * 64}))
-    front_end("verify", known("verify", settings(copied)))
-    assert read(copied / "run" / "release" / "verdict.json")["procedure_qualified"] is None
-    path.write_text("{")
-    code, errors = front_end("verify", known("verify", settings(copied)))
-    assert code == 2 and "qualification.json: not readable; run qualify again" in errors
-
-
-@pytest.mark.parametrize("requests", [15, 1000])
-def test_a_number_of_mock_requests_that_cannot_be(copied: Path, requests: int) -> None:
-    before = models(copied)
-    code, errors = qualify(copied, mock_requests=requests)
-    said = {15: "mock_requests: '15' is not allowed; allowed: a whole number from 16"}
-    assert code == 2 and said.get(requests, f"mock_requests: {requests}: allowed are 16 to ") in errors
-    assert models(copied) == before
-
-
 def study(folder: Path, **changes: Any) -> dict[str, Any]:
     own = settings(folder, study_pairs=PAIRS, output_dir=str(folder / "study"))
     del own["reference_pairs"]

@@ -13,7 +13,9 @@ import pytest
 
 from scripts.cohort.membership import Membership
 from scripts.cohort.split_file import RecordedSplit
+from scripts.record import __main__ as record
 from scripts.record.keys import HospitalKeys
+from scripts.record.lineage import Lineage
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of
 from tests.commands.common import read, refusal, request_file, run
@@ -65,7 +67,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     asked = place.asked("first", first)
     run("forget", {**FORGETTING, **asked})
     own = {name: asked[name] for name in ("model_dir", "request", "output_dir")}
-    run("commit", {**own, **kept, "override_reason": "a test of the second request"})
+    next_dir = str(root / "next")
+    run("commit", {**own, **kept, "next_dir": next_dir, "override_reason": "a test of the second request"})
     for path in place.files_of_the_first():
         path.write_bytes(b"whoever reads this reads what was to be forgotten")
     return Hospital(root, first, second, {**data, **kept})
@@ -188,3 +191,31 @@ def test_restoration_goes_on_only_with_the_list(hospital: Hospital, tmp_path: Pa
     before = everything(tmp_path / "run")
     assert f"retain: also patient '{hospital.first}'" in str(refusal("restore", {**RESTORING, **without}))
     assert everything(tmp_path / "run") == before
+
+
+def test_the_committed_student_is_the_next_teacher(hospital: Hospital, spoilt: Any, capsys: Any) -> None:
+    """By its lineage it is asked who was in it; a second request goes on from it, and a third from that one's."""
+    spoilt(removed)
+    folder, keys = hospital.root / "next", str(hospital.root / "keys")
+    assert (folder / "model.pt").read_bytes() == (hospital.root / "first" / "release" / "student.pt").read_bytes()
+    membership = Membership.read(folder / "model.pt")
+    assert membership is not None and not membership.saw(hospital.first) and membership.saw(hospital.second)
+    models = {"model_dir": str(folder), "fold_dir": str(hospital.root / "models")}
+    asked = {**hospital.asked("second-in-a-row", hospital.second), **models}
+    with opened() as paths:
+        run("forget", {**FORGETTING, **asked})
+    assert not opened_of(hospital, paths)
+    own = {name: asked[name] for name in ("model_dir", "request", "output_dir", "tombstones", "key_dir")}
+    run("commit", {**own, "next_dir": str(hospital.root / "third"), "override_reason": "a test of requests in a row"})
+    lineage = Lineage.read(hospital.root / "third" / "lineage.jsonl")
+    assert [line["method"] for line in lineage.lines] == ["train", "erase_to_retain", "erase_to_retain"]
+    assert Lineage.read(Path(asked["output_dir"]) / "release" / "lineage.jsonl").lines == lineage.lines
+    certificate = read(Path(asked["output_dir"]) / "release" / "certificate.json")
+    assert "lineage.jsonl" in certificate["files"] and certificate["shown"] == "not shown"
+    capsys.readouterr()
+    model = str(hospital.root / "third" / "model.pt")
+    assert record.main(["saw", model, "--id", hospital.first, "--key-dir", keys]) == 3
+    told = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    # Not in it, in the first teacher, and the second one, which forgot him, is not known to hold him.
+    assert told == ["no", "yes", "not"]
+    assert record.main(["saw", model, "--id", PATIENTS[-1], "--key-dir", keys]) in (0, 3)

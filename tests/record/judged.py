@@ -14,6 +14,9 @@ from scripts.identity import Identity
 from scripts.identity.identity import plain_digest
 from scripts.record.judgement import Judgement
 from scripts.record.run_folder import RunFolder
+from scripts.record.tries import Tries
+from scripts.settings.groups.references import ATTACKS
+from scripts.tasks import build_task
 from scripts.verify.verdict import decide
 from tests.verify.simulated import simulated
 
@@ -47,9 +50,10 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
     images = {"images": [f"image-{i}" for i in range(16)], "patients": [PATIENTS[i // 4] for i in range(16)]}
     held = {"images": [f"held-{i}" for i in range(30)], "patients": [f"secret-held-{i:02d}" for i in range(30)]}
     return {
+        "evidence": "paired",
         "sets": {"forget": images, "validation": held},
         "delivered": values(scores.delivered, dice),
-        "teacher": values(scores.models["original"][0]),
+        "teacher": values(scores.teacher),
         "budget": 12,
         "seeds": [1000 + pair for pair in range(8)],
         "recipes": [procedure(180)],
@@ -66,8 +70,15 @@ def pool_of(scores: Any, *, dice: float = 0.0) -> dict[str, Any]:
             },
         },
         "disagreement": _apart(len(scores.models["retrained"]) + 1),
-        "recovery": {"int8": {kind: scores.means(kind).tolist() for kind in scores.models}},
+        "recovery": {name: recovered(scores) for name in ATTACKS},
+        "recovery_steps": 20,
     }
+
+
+def recovered(scores: Any, *, kind: str = "unlearned") -> dict[str, Any]:
+    """After an attack under which the models of one kind stand as they stood before it."""
+    means = {"unlearned": scores.means(kind).tolist(), "retrained": scores.means("retrained").tolist()}
+    return means | {f"{name}_dice": [0.8] * len(found) for name, found in means.items()}
 
 
 def _apart(count: int) -> list[list[float]]:
@@ -109,11 +120,11 @@ class Run:
     def write(self, pool: dict[str, Any]) -> None:
         files = {"delivered": self.folder.student, "teacher": self.teacher}
         digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-        write_json(self.folder.private / "scores.json", {**pool, "digests": digests})
+        plan = Tries(self.folder).plan({"pairs": 8})
+        write_json(self.folder.private / "scores.json", {**pool, "plan": plan, "digests": digests})
 
-    def judge(self, **settings: Any) -> tuple[int, dict[str, Any]]:
-        values = {"relevant": 0.1, "clinical_margin": 0.02, "key_metric": "dice", **settings}
-        judgement = Judgement(folder=self.folder, teacher=self.teacher, **values)
+    def judge(self, task: str = "segmentation") -> tuple[int, dict[str, Any]]:
+        judgement = Judgement(folder=self.folder, teacher=self.teacher, task=build_task(task))
         try:
             judgement.run()
             judgement.end()

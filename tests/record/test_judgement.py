@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from scripts.errors import InputError, Refused
-from scripts.files import write_json
-from scripts.verify.qualification import qualify
-from tests.record.judged import Run, passing_pool, pool_of, procedure
+from scripts.record.scored import request_scores
+from scripts.settings.groups.references import ATTACKS
+from tests.record.judged import Run, passing_pool, pool_of, recovered
 from tests.verify.simulated import simulated
 
 
@@ -32,7 +29,7 @@ def test_a_pass_is_written_and_ends_well(tmp_path: Path, passing: dict[str, Any]
         check["name"] for check in verdict["checks"]
     }
     recovery = verdict["evidence"]["recovery"]
-    assert recovery.keys() == {"int8"} and abs(recovery["int8"]["fraction"]) < 0.3
+    assert recovery.keys() == set(ATTACKS) and recovery["int8"]["bound"] < 0.3
     assert run.folder.read_state()["verdict"] == "PASS"
     printed = capsys.readouterr().out
     for path in run.folder.release.rglob("*"):
@@ -109,8 +106,6 @@ def test_a_student_of_another_recipe_is_inconclusive(tmp_path: Path, passing: di
 
 def test_errors_name_the_file(tmp_path: Path, passing: dict[str, Any]) -> None:
     run = Run(tmp_path, passing)
-    with pytest.raises(InputError, match="clinical_margin: 0 is not a number above 0"):
-        run.judge(clinical_margin=0)
     run.folder.student.write_bytes(b"another student")
     with pytest.raises(InputError, match="student.pt: is not the model that was scored"):
         run.judge()
@@ -129,49 +124,45 @@ def test_errors_name_the_file(tmp_path: Path, passing: dict[str, Any]) -> None:
     assert not run.folder.verdict.exists()
 
 
-def qualified(run: Run, **changes: Any) -> None:
-    """What `qualify` leaves of 16 mock requests that were forgotten well."""
-    rng = np.random.default_rng(0)
-    scores = {kind: (level + 0.1 * rng.standard_normal(16)).tolist() for kind, level in LEVELS.items()}
-    write_json(
-        run.folder.private / "qualification_scores.json", {"patients": [f"secret-{i}" for i in range(16)], **scores}
-    )
-    teacher = hashlib.sha256(run.teacher.read_bytes()).hexdigest()
-    content = {**asdict(qualify(**scores)), "recipes": [procedure(180)], "teacher": teacher, **changes}
-    write_json(run.folder.qualification, content)
-
-
-LEVELS = {"original": 2.0, "unlearned": 0.0, "retrained": 0.0}
-
-
-def test_a_qualification_is_computed_again(tmp_path: Path, passing: dict[str, Any]) -> None:
-    run = Run(tmp_path, passing)
-    assert run.judge()[1]["procedure_qualified"] is None
-    qualified(run)
-    assert run.judge()[1]["procedure_qualified"] is True
-    qualified(run, recipes=[procedure(40)])
-    assert run.judge()[1]["procedure_qualified"] is None
-    for changes in ({"qualified": False}, {"forgotten_fraction": 0.5}, {"requests": "16"}, {"reason": None}):
-        qualified(run, **changes)
-        with pytest.raises(InputError, match="qualification.json: is not what its scores give; run qualify"):
-            run.judge()
-    qualified(run)
-    for content in ("{}", "5", '{"original": "x", "unlearned": [], "retrained": null}'):
-        (run.folder.private / "qualification_scores.json").write_text(content)
-        with pytest.raises(InputError, match="qualification_scores.json: not readable"):
-            run.judge()
-    (run.folder.private / "qualification_scores.json").unlink()
-    with pytest.raises(InputError, match="qualification_scores.json: not readable"):
-        run.judge()
-
-
 def test_what_comes_back_under_an_attack_is_no_pass(tmp_path: Path, passing: dict[str, Any]) -> None:
     run = Run(tmp_path, passing)
     back = copy.deepcopy(passing)
-    back["recovery"]["int4"] = {**back["recovery"]["int8"], "unlearned": back["recovery"]["int8"]["original"]}
+    back["recovery"]["int4"] = recovered(request_scores(passing), kind="original")
     run.write(back)
     code, verdict = run.judge()
-    assert code == 4 and "recovery" in verdict["reason"] and "(int4)" in verdict["reason"]
-    run.write({**passing, "recovery": {}})
-    code, verdict = run.judge()
-    assert code == 4 and "recovery: no attack was made" in verdict["reason"]
+    assert code == 4 and "recovery: part of the gap" in verdict["reason"] and "int4 +1.0" in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"recovery": {}}, "int8, int4, pruned, batch_norm, fine_tuned, new_head, linear_probe not tried"),
+        ({"recovery_steps": 1}, "1 steps of 20"),
+    ],
+)
+def test_less_than_the_whole_family_is_no_pass(
+    tmp_path: Path, passing: dict[str, Any], changes: dict[str, Any], told: str
+) -> None:
+    code, verdict = Run(tmp_path, {**passing, **changes}).judge()
+    assert code == 4 and f"recovery: {told}: a PASS needs the whole family" in verdict["reason"]
+
+
+def test_one_attack_of_the_family_is_no_pass(tmp_path: Path, passing: dict[str, Any]) -> None:
+    run = Run(tmp_path, {**passing, "recovery": {"int8": passing["recovery"]["int8"]}})
+    checks = {check["name"]: check for check in run.judge()[1]["checks"]}
+    assert checks["recovery"]["met"] is None
+
+
+def test_healthy_patients_are_counted_and_end_no_verdict(tmp_path: Path, passing: dict[str, Any]) -> None:
+    """Without structure no rate of missed structure is defined, under any model."""
+    healthy = copy.deepcopy(passing)
+    models = [healthy["delivered"], *(one["values"] for found in healthy["models"].values() for one in found)]
+    for values in models:
+        values["validation"]["false_negative_rate"][4] = None
+    code, verdict = Run(tmp_path, healthy).judge()
+    checks = {check["name"]: check for check in verdict["checks"]}
+    assert code == 0 and checks["false_negative_rate on validation"]["met"]
+    assert "undefined for 1 of 30 patients" in checks["false_negative_rate on validation"]["detail"]
+    healthy["models"]["retrained"][0]["values"]["validation"]["false_negative_rate"][4] = 0.1
+    code, verdict = Run(tmp_path / "failed", healthy).judge()
+    assert code == 4 and "a patient has no value under some of the models" in verdict["reason"]

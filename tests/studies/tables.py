@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy.stats import t
 
+from scripts.pool.trial import LEAST_SCORE
 from scripts.references.verifier_study import OUTCOMES, PATTERNS
 from tests.studies.common import RESULTS, read
 
@@ -274,7 +275,7 @@ def recovery_kept(pattern: str) -> str:
 def folds() -> str:
     """By number of folds: what the fold teacher lacks, what finishing makes up, and what the pool costs."""
     rows = []
-    for data, key in (("phantom", "dice"), ("chase", "dice"), ("isic", "iou")):
+    for data in ("phantom", "chase", "isic"):
         found = results(f"folds/{data}_seed*.json")
         for number_of_folds in sorted({name for one in found for name in one if name != "training"}, key=_order):
             own = [one for one in found if number_of_folds in one]
@@ -282,7 +283,9 @@ def folds() -> str:
             hours = mean(one["training"]["train_model"]["cpu_seconds"] for one in own) / 3600
             for name in ("fold teacher as it is", "fold start", "retrained"):
                 pairs = [(one[number_of_folds][name], one[number_of_folds]["teacher"]) for one in own]
-                change = [mean(model[key][part] - teacher[key][part] for model, teacher in pairs) for part in SETS]
+                change = [
+                    mean(model["dice"][part] - teacher["dice"][part] for model, teacher in pairs) for part in SETS
+                ]
                 agreement = [mean(model["agreement"][part] for model, _ in pairs) for part in SETS[1:]]
                 cost = [model["cost"] for model, _ in pairs if model["cost"] is not None]
                 rows.append(
@@ -297,9 +300,61 @@ def folds() -> str:
                         f"{mean(cost):.0f}" if cost else "-",
                     ]
                 )
-    changes = "Dice or IoU forget, retain, validation, test minus teacher"
+    changes = "Dice forget, retain, validation, test minus teacher"
     head = ["data", "folds", "pool, CPU h", "seeds", "", changes, "agreement retain, validation, test", "CPU s"]
     return table(head, rows)
+
+
+def prepared() -> str:
+    """What `prepare` alone leads to, by request: means over seeds."""
+    rows = []
+    requests = [("phantom", "four_patients"), ("chase", "one_child"), ("chase", "two_children")]
+    requests += [("isic", "one_lesion"), ("isic", "tenth"), ("isic_classification", "tenth")]
+    for data, request in requests:
+        found = results(f"prepared/{data}_{request}_seed*.json")
+        if not found:
+            continue
+        key = next(name for name in ("dice", "accuracy") if name in found[0]["teacher"])
+        known = [fraction for one in found if (fraction := _fraction(one)) is not None]
+        change = [mean(one["prepared"][key][part] - one["retrained"][key][part] for one in found) for part in SETS[1:]]
+        alike = [mean(one["prepared"]["agreement"][part] for one in found) for part in SETS[1:]]
+        twin = [mean(one["retrained"]["agreement"][part] for one in found) for part in SETS[1:]]
+        rows.append(
+            [
+                f"{data.replace('_', ' ')}, {request.replace('_', ' ')}",
+                ", ".join(sorted({str(one["method"]) for one in found})),
+                str(len(found)),
+                f"{mean(known):.2f} ({min(known):.2f} to {max(known):.2f})" if known else "-",
+                ", ".join(f"{value:+.3f}" for value in change),
+                ", ".join(f"{own - other:+.3f}" for own, other in zip(alike, twin, strict=True)),
+                " / ".join(_came_back(found, attack, key) for attack in RECOVERED[:2]),
+                f"{mean(one['prepared']['cost'] for one in found):.0f}",
+                f"{mean(one['training'] for one in found):.0f}",
+                f"{mean(one['preparation_cpu_hours'] for one in found):.2f}",
+                f"{mean(one['store_bytes'] for one in found) / 1e6:.0f}",
+            ]
+        )
+    head = ["request", "method", "seeds", "FF", "key metric minus retrained: retain, validation, test"]
+    head += ["agreement minus retrained's: the same", "came back after 20 / 60 steps, key metric and score"]
+    return table([*head, "CPU s", "of a training", "preparation, CPU h", "store, MB"], rows)
+
+
+def _fraction(found: dict[str, Any]) -> float | None:
+    """Forgotten fraction by score against the model of another seed; None where the teacher does not stand out."""
+    teacher, own, other = (
+        found[name]["score"]["forget"] - found[name]["score"]["validation"]
+        for name in ("teacher", "prepared", "retrained, another seed")
+    )
+    return (teacher - own) / (teacher - other) if teacher - other >= LEAST_SCORE else None
+
+
+def _came_back(found: Sequence[dict[str, Any]], attack: str, key: str) -> str:
+    """Share that came back by key metric and by score, with bounds."""
+    parts = []
+    for measure in (key, "score"):
+        values = [one["prepared"]["recovery"][attack][f"recovered_{measure}"] for one in found]
+        parts.append(bounded([value for value in values if value is not None]))
+    return ", ".join(parts)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -360,6 +415,7 @@ def main() -> None:
         ("Recovery, ISIC, one lesion", recovery_kept("recovery/isic_seed*.json")),
         ("Recovery, ISIC, one lesion, attacked", recovery_attacked("recovery/isic_seed*.json")),
         ("Folds", folds()),
+        ("By preparation alone", prepared()),
         ("Cost", cost()),
         ("Verdicts", verdicts()),
         ("The verifier measured", verifier()),

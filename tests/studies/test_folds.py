@@ -90,4 +90,4 @@ def test_isic(data_root: Callable[[str], Path]) -> None:
     settings = {**common.overlay("isic"), **SMALLER, "dataset_dir": str(data_root("ISIC2018_256")), "seed": 1}
     found = by_folds("isic", settings, level="image", unit=LESION, numbers=(3, 5, 10))
     common.save("folds/isic_seed1", found)
-    assert found["10"][FINISHED]["iou"]["retain"] > 0.5
+    assert found["10"][FINISHED]["dice"]["retain"] > 0.5

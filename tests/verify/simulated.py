@@ -59,9 +59,11 @@ def simulated(
         "retrained": [model(0.0, one) for one in shared],
     }
     delivered = model(kept if delivered_kept is None else delivered_kept, rng.standard_normal(), strange, other_answers)
+    teacher = model(1.0, rng.standard_normal())
     return RequestScores(
         patients=np.repeat(np.arange(PATIENTS), IMAGES // PATIENTS).tolist(),
         validation_patients=list(range(VALIDATION)),
         delivered=delivered,
+        teacher=teacher,
         **models,
     )

@@ -14,7 +14,7 @@ def test_power_is_that_of_the_contrasts() -> None:
     for _ in range(1000):
         shared, own = rng.normal(size=6) * np.sqrt(0.5), rng.normal(size=(3, 6)) * np.sqrt(0.5)
         o, u, r = own + shared
-        found.append(PairedContrasts(original=o + 4, unlearned=u, retrained=r).equivalent)
+        found.append(PairedContrasts(original=o + 4, unlearned=u, retrained=r).equivalent())
     expected = power(effect=4, rho=0.5, pairs=6)
     assert 0.2 < expected < 0.95
     assert abs(np.mean(found) - expected) < 4 * np.sqrt(expected * (1 - expected) / 1000)

@@ -10,7 +10,7 @@ def test_interval_by_hand() -> None:
     """Mean 2, sd 1, K 3: t(.995, 2) = 9.9248, times sqrt(4/3)."""
     found = prediction_interval([1.0, 2.0, 3.0])
     assert found.high - 2 == pytest.approx(9.92484 * np.sqrt(4 / 3), rel=1e-5)
-    assert found.low == pytest.approx(4 - found.high)
+    assert found.low == pytest.approx(4 - found.high) and found.half == pytest.approx(found.high - 2)
     assert found.holds(2.0) and found.holds(found.high) and not found.holds(found.high + 1e-9)
     assert not found.holds(float("nan"))
 

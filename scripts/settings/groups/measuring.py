@@ -21,8 +21,4 @@ SETTINGS = (
             comment="Attacks on copies of all models, after which the forget set is measured again. []: none."),
     Setting(name="overlays", kind=Kind.WHOLE, default=4, least=0, limit=1_000, moves=False,
             comment="Pictures drawn of the forget set and of each held-out set."),
-    Setting(name="relevant_gap", kind=Kind.NUMBER, default=0.1, above=0, unit="nats", moves=False,
-            comment="A gap of original and retrained below this is no measurable influence."),
-    Setting(name="clinical_margin", kind=Kind.NUMBER, default=0.02, above=0, moves=False,
-            comment="Loss of the key metric against the retrained models that is accepted."),
 )  # fmt: skip

@@ -31,6 +31,8 @@ SETTINGS = (
             comment="Folder of the hospital's keys, or a list of folders, the present one first. Empty: none."),
     Setting(name="anchor", kind=Kind.TEXT, default="", moves=False,
             comment="File in which the ledger's head is noted too, where this user cannot write over it. Empty: none."),
+    Setting(name="next_dir", kind=Kind.TEXT, default="", moves=False,
+            comment="Folder in which the student becomes the teacher of the next request. Empty: none."),
     Setting(name="accept_no_influence", kind=Kind.FLAG, default=False, moves=False,
             comment="Whether the verdict NO-MEASURABLE-INFLUENCE is enough to commit."),
     Setting(name="override_reason", kind=Kind.TEXT, default="", moves=False,

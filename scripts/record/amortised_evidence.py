@@ -1,0 +1,61 @@
+"""A verdict from mock requests: the procedure as preparation measured it, the delivered model beside members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.record.model_guard import model_guard
+from scripts.record.qualification import Qualification
+from scripts.record.recovery_check import recovery_check
+from scripts.tasks.task import Task
+from scripts.verify.amortised import Delivered, decide_amortised
+from scripts.verify.check import Check
+from scripts.verify.decisions import Decided
+from scripts.verify.verdict import Verdict
+
+KIND = "amortised"
+ALIKE = "made alike"
+
+
+def judge_amortised(pool: Mapping[str, Any], *, task: Task, recipe: str, level: float, where: Path) -> Verdict:
+    """The verdict on `private/scores.json`.
+
+    Args:
+        recipe: digest of the procedure by which the student was made.
+        level: of each of the two tests of equivalence.
+        where: path of the scores, for messages.
+
+    Raises:
+        ValueError: what cannot be computed; and whatever a lookup in damaged content raises.
+    """
+    qualification = Qualification(pool["qualification"], where=where)
+    said = pool["said"]
+    size = int(said["patients"])
+    about = {"teacher": pool["digests"]["teacher"], "data": pool["data"], "code": pool["code"]}
+    problem = qualification.problem(about, size=size, recipe=recipe)
+    if pool.get("trusted"):
+        problem = "weights without a record of their training were taken on trust"
+    recovered = qualification.recovery(size) if not problem else {}
+    if problem:
+        return Verdict("INCONCLUSIVE", problem, (Check(ALIKE, False, problem),))
+    decisions = dict(said["decisions"])
+    decisions["kept_members"] = tuple(decisions["kept_members"])
+    return decide_amortised(
+        Delivered(
+            patients=size,
+            teacher=float(said["teacher"][0]),
+            unlearned=float(said["unlearned"][0]),
+            members=np.array([one[0] for one in said["members"]], dtype=float),
+            decisions=Decided(**decisions),
+        ),
+        qualification.procedure(size),
+        kept_by_members=qualification.kept_by_members(size),
+        recovery=recovered,
+        checks=[*model_guard(pool, task=task), recovery_check(recovered, steps=qualification.recovery_steps(size))],
+        exchangeable=Check(ALIKE, True, "same teacher, data, recipe and code"),
+        level=level,
+    )
