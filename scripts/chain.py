@@ -12,7 +12,7 @@ from scripts.errors import InputError
 from scripts.record.phase import FIRST, MAKING
 from scripts.settings.given import Settings
 from scripts.settings.running import handing
-from scripts.settings.workflows import WORKFLOWS
+from scripts.settings.workflows import WORKFLOWS, accepted
 from scripts.workspace.shared import sharing
 
 
@@ -74,6 +74,6 @@ def _run_alone(path: str, own: Mapping[str, Any]) -> None:
 
 
 def overrides(settings: Settings, workflow: str) -> dict[str, Any]:
-    """What a workflow that runs another one hands on to it: the given settings that the other has, and whole blocks."""
-    own = {name: value for name, value in settings.given.items() if name in WORKFLOWS[workflow].names}
+    """What a workflow hands on to one that it runs: the given settings that the other takes, and whole blocks."""
+    own = {name: value for name, value in settings.given.items() if name in accepted(workflow)}
     return own | settings.blocks

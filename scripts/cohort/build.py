@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.membership import Teacher
-from scripts.cohort.model_record import ModelRecord, trained_on
+from scripts.cohort.model_record import WHOLE, ModelRecord, trained_on
 from scripts.cohort.near_duplicates import with_near_duplicates
 from scripts.cohort.provenance import check_provenance, check_reference_class, check_whole, recorded_membership
 from scripts.cohort.resolve import resolve
@@ -33,6 +33,7 @@ def build_cohort(
     folds: int | str = 0,
     split_path: str | Path | None = None,
     model: str | Path | None = None,
+    fold: int = WHOLE,
     trust_unrecorded: bool = False,
     gone_images: Collection[str] | Callable[[Sequence[Record]], Collection[str]] = (),
     goal: str = "unlearn",
@@ -47,6 +48,7 @@ def build_cohort(
         seed, validation_share, test_share, guard_share, folds: of the split, see `resolve`.
         split_path: the recorded split; where there is no such file, the first split is made by the rule.
         model: weights of the teacher that is to forget; None where a model is to be trained.
+        fold: that the model was trained without, where a fold teacher is what forgets; -1: a teacher of all folds.
         trust_unrecorded: whether a teacher without a record of who was in it may pass, with a warning.
         gone_images: ids of images that were forgotten before, or a function of all records that gives them.
         goal, reference: of the recipe: a class cannot be unlearned with fold teachers as the reference.
@@ -64,7 +66,7 @@ def build_cohort(
     if recorded is not None:
         check_folds_setting(recorded, folds)
     asked = read_request(request) if request else None
-    teacher = None if model is None else _teacher(model, trust_unrecorded=trust_unrecorded)
+    teacher = None if model is None else _teacher(model, trust_unrecorded=trust_unrecorded, fold=fold)
     cohort = resolve(
         source,
         request=asked,
@@ -86,7 +88,7 @@ def build_cohort(
         )
     if teacher is not None:
         cohort.resolution["trusted"] = teacher.membership is None
-        check_provenance(teacher.path, cohort, trust_unrecorded=trust_unrecorded)
+        check_provenance(teacher.path, cohort, trust_unrecorded=trust_unrecorded, fold=fold)
     if model is not None and goal == "unlearn" and reference == "fold":
         check_reference_class(cohort)
     return cohort
@@ -105,14 +107,14 @@ def check_folds_setting(recorded: RecordedSplit, folds: int | str) -> None:
         )
 
 
-def _teacher(model: str | Path, *, trust_unrecorded: bool) -> Teacher:
+def _teacher(model: str | Path, *, trust_unrecorded: bool, fold: int) -> Teacher:
     """The teacher and who was in it, before anything is resolved for it."""
     path = Path(model)
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     record = ModelRecord.read(path)
     if record is not None:
-        check_whole(path, record)
+        check_whole(path, record, fold=fold)
     return Teacher(path, recorded_membership(path, trust_unrecorded=trust_unrecorded))
 
 

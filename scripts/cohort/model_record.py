@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class ModelRecord:
         weights: SHA-256 of the weights that it is the record of; empty in a record of the old form.
         images_of: salted digest of a patient -> on how many of the patient's images it was trained; empty in a record
             of the old form.
+        unlearned: number of patients on whom it, or what it was made of, was trained once and whom it unlearned since.
     """
 
     data_set: str
@@ -45,6 +46,7 @@ class ModelRecord:
     identity: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
     images_of: Mapping[str, int] = field(default_factory=dict)
+    unlearned: int = 0
 
     @classmethod
     def of(
@@ -85,13 +87,14 @@ class ModelRecord:
         fold: Any = content.get("fold")
         left_out: Any = content.get("left_out", 0)
         weights: Any = content.get("weights", "")
+        unlearned: Any = content.get("unlearned", 0)
         if (
             not isinstance(content.get("data_set"), str)
             or not all(isinstance(part, dict) for part in parts.values())
             or not set(SPLIT) <= set(parts["split"])
             or not (weights == "" or is_digest(weights))
             or not all(isinstance(count, int) for count in parts["images_of"].values())
-            or not all(isinstance(number, int) and not isinstance(number, bool) for number in (fold, left_out))
+            or not all(type(number) is int for number in (fold, left_out, unlearned))
         ):
             raise InputError(f"{path}: is not a readable record of a training; restore the file of the training")
         if weights and Path(model).is_file() and weights != file_digest(model):
@@ -99,8 +102,29 @@ class ModelRecord:
                 f"{path}: is the record of other weights than those in {model}; put back the weights that were trained"
                 " with it, or train the model anew"
             )
-        membership = Membership.read(model)
-        return cls(content["data_set"], fold=fold, left_out=left_out, membership=membership, weights=weights, **parts)
+        own = {"membership": Membership.read(model), "weights": weights, "unlearned": unlearned}
+        return cls(content["data_set"], fold=fold, left_out=left_out, **own, **parts)
+
+    def without(self, forgotten: Mapping[str, Sequence[str]]) -> ModelRecord:
+        """The record of a model that no longer holds some images; a patient of whom none is left is not in it.
+
+        Args:
+            forgotten: patient -> image ids.
+        """
+        assert self.membership is not None, "a model without a record of who is in it has nobody to take out"
+        salt, counts = self.membership.salt, dict(self.images_of)
+        images = {salted(salt, "image", image) for own in forgotten.values() for image in own}
+        gone = set()
+        for patient, own in forgotten.items():
+            digest = salted(salt, "patient", patient)
+            trained = sum(salted(salt, "image", image) in self.membership.images for image in own)
+            counts[digest] = counts.get(digest, trained) - trained
+            if counts[digest] <= 0:
+                gone.add(digest)
+                del counts[digest]
+        left = Membership(salt, self.membership.patients - gone, self.membership.images - images)
+        unlearned = self.unlearned + len(forgotten)
+        return replace(self, membership=left, images_of=counts, identity={}, weights="", unlearned=unlearned)
 
     def write(self, model: str | Path, *, weights: str = "") -> None:
         """Write the record beside `model`; it holds no ids.
@@ -119,6 +143,8 @@ class ModelRecord:
             content["membership"] = self.membership.as_json()
         if self.identity:
             content["identity"] = dict(self.identity)
+        if self.unlearned:
+            content["unlearned"] = self.unlearned
         if self.images_of:
             content["images_of"] = dict(self.images_of)
         if weights or Path(model).is_file():

@@ -13,7 +13,7 @@ from typing import Any
 
 from scripts.cohort.cohort import SETS, Cohort, Record, units
 from scripts.cohort.membership import Membership, record_path, salted
-from scripts.cohort.model_record import ModelRecord
+from scripts.cohort.model_record import WHOLE, ModelRecord
 from scripts.errors import InputError
 
 HELD_OUT = ("guard", "selection", "validation", "test")
@@ -47,16 +47,20 @@ def recorded_membership(model: str | Path, *, trust_unrecorded: bool = False) ->
     return None
 
 
-def check_provenance(model: str | Path, cohort: Cohort, *, trust_unrecorded: bool = False) -> Path:
+def check_provenance(model: str | Path, cohort: Cohort, *, trust_unrecorded: bool = False, fold: int = WHOLE) -> Path:
     """The path of the teacher's weights, after comparing their record with the cohort.
+
+    Args:
+        fold: that the model was trained without, where a fold teacher is what forgets.
 
     Raises:
         InputError: no record of who was in it, and `trust_unrecorded` is false; another data set or split; a fold
-            teacher; a model that was not trained on what is to be forgotten, or was trained on held-out patients.
+            teacher; a model that was not trained on what is to be forgotten, or was trained on held-out patients, or
+            on somebody who was forgotten before.
     """
     record = ModelRecord.read(model)
     if record is not None:
-        check_whole(model, record)
+        check_whole(model, record, fold=fold)
         record.check_split(model, cohort)
     if cohort.resolution.get("trusted") and (record is None or record.membership is None):
         return Path(model)  # this was said when the cohort was made
@@ -64,6 +68,8 @@ def check_provenance(model: str | Path, cohort: Cohort, *, trust_unrecorded: boo
     if membership is None:
         cohort.resolution["trusted"] = True
         return Path(model)
+    remedy = "give as model_dir the folder that commit wrote as next_dir, or train the model anew"
+    _refuse_gone(model, membership, cohort, remedy=remedy)
     unseen = [record["image_id"] for record in cohort.forget if not membership.saw_image(record["image_id"])]
     if unseen:
         raise InputError(
@@ -119,9 +125,11 @@ def unlike_training(model: str | Path, settings: Mapping[str, Any]) -> list[tupl
     ]
 
 
-def check_whole(model: str | Path, record: ModelRecord) -> None:
-    """Raise InputError where the teacher is a fold teacher."""
-    if record.fold >= 0:
+def check_whole(model: str | Path, record: ModelRecord, *, fold: int = WHOLE) -> None:
+    """Raise InputError where the teacher is a fold teacher, and not that of the fold that is asked for."""
+    if fold != WHOLE and record.fold != fold:
+        raise InputError(f"fold: {fold}: {model} was not trained without that fold; its record says {record.fold}")
+    if record.fold != fold:
         raise InputError(
             f"{model}: was trained without fold {record.fold}: it is a fold teacher, which says what models without"
             " those patients answer; give as model_name the model that was trained on all folds"
@@ -135,7 +143,8 @@ def check_fold_teacher(
 
     Raises:
         InputError: no record of who was in it, and `trust_unrecorded` is false; another data set, split or number of
-            folds; it was trained on a patient or an image that is to be forgotten, or on the selection set.
+            folds; it was trained on a patient or an image that is to be forgotten or was forgotten before, or on the
+            selection set.
     """
     record = ModelRecord.read(model)
     if record is not None:
@@ -144,6 +153,7 @@ def check_fold_teacher(
     if membership is None:
         cohort.resolution["trusted"] = True
         return Path(model)
+    _refuse_gone(model, membership, cohort, remedy="run renew")
     forget = list(forget)
     why = "who is to be forgotten: it cannot say what models without that patient answer; train the fold teachers anew"
     if not _of_class(cohort):
@@ -170,6 +180,19 @@ def check_reference_class(cohort: Cohort) -> None:
             f"reference: the fold teachers were trained on other images of class {classes} and cannot say what models"
             " without it answer; set reference: none, or goal: suppress"
         )
+
+
+def seen_of_gone(membership: Membership, cohort: Cohort) -> list[Record]:
+    """The records of what was forgotten before on which a model was trained."""
+    return [record for record in cohort.gone if membership.saw_image(record["image_id"])]
+
+
+def _refuse_gone(model: str | Path, membership: Membership, cohort: Cohort, *, remedy: str) -> None:
+    """Raise InputError where a model knows somebody who was forgotten before: so would what is made of it."""
+    seen = units(seen_of_gone(membership, cohort))
+    if seen:
+        more = f" and {len(seen) - 1} more" if len(seen) > 1 else ""
+        raise InputError(f"{model}: was trained on patient '{seen[0]}'{more}, who was forgotten before; {remedy}")
 
 
 def _of_class(cohort: Cohort) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,17 @@ class RecipeFile:
         return cls(str(teacher), [str(name) for name in preference], reasons, checked, tuple(on), trials)
 
     @classmethod
-    def of_teacher(cls, folder: Path, *, teacher: Path) -> RecipeFile | None:
-        """The file where it was made for this teacher; None, with a word on the terminal, where it is of another."""
+    def of_teacher(cls, folder: Path, *, teacher: Path, ancestors: Collection[str] = ()) -> RecipeFile | None:
+        """The file where it was made for this teacher, or for what it descends from by requests to forget.
+
+        Args:
+            ancestors: digests of the models that the teacher descends from.
+
+        Returns:
+            None, with a word on the terminal, where it is of another teacher.
+        """
         found = cls.read(folder)
-        if found is None or not teacher.is_file() or found.teacher == file_digest(teacher):
+        if found is None or not teacher.is_file() or found.teacher in {file_digest(teacher), *ancestors}:
             return found
         print(f"warning: {folder / FILE_NAME} was made for another teacher and is not used", flush=True)
         return None

@@ -39,6 +39,7 @@ class FoldPool:
         members: teachers per fold.
         seed: of member 0.
         settings: of the training.
+        model_dir, split_dir: folders of the fold teachers and of the recorded split; empty: those of `settings`.
         folder: of the runs, of which each has a folder of its own where several are made side by side.
         workers, backend: see `run_tasks`.
     """
@@ -51,6 +52,8 @@ class FoldPool:
         members: int = 1,
         seed: int = 0,
         settings: Settings,
+        model_dir: str = "",
+        split_dir: str = "",
         folder: str | Path = "",
         workers: int = 1,
         backend: str = "local",
@@ -59,6 +62,7 @@ class FoldPool:
         self.workflow, self.folder = str(workflow), Path(folder)
         self.folds, self.members, self.seed = int(folds), int(members), int(seed)
         self.settings = settings
+        self.places = {name: value for name, value in (("model_dir", model_dir), ("split_dir", split_dir)) if value}
         self.workers, self.backend = int(workers), backend
 
     def run(self, *, present: Collection[tuple[int, int]] = ()) -> None:
@@ -76,7 +80,7 @@ class FoldPool:
         if self.settings.workflow == "train":
             given |= self.settings.parts
         # What training takes by default is another number than what it was made for.
-        given["folds"] = self.folds
+        given |= {"folds": self.folds, **self.places}
         places = [(fold, member) for fold in range(self.folds) for member in range(self.members)]
         apart = self.workers > 1 or self.backend != "local"
         found = []

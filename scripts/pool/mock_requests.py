@@ -102,11 +102,15 @@ class MockRequests:
         """
         folds = len(set(self.cohort.folds.values()))
         found = []
-        for member in range(self.members):
-            seed = self.pairs.first_seed + MOST_PAIRS + fold * MOST_MEMBERS + member
+        for seed in self.seeds(fold):
             refuse_shared_seed(self.pairs.fold_dir, fold, seed=seed)
             found.append(self.pairs.fold_out(fold, folds=folds, seed=seed))
         return found
+
+    def seeds(self, fold: int) -> list[int]:
+        """Of the measuring members of a fold."""
+        first = self.pairs.first_seed + MOST_PAIRS + fold * MOST_MEMBERS
+        return [first + member for member in range(self.members)]
 
     def _mock(self, fold: int, patients: Sequence[str]) -> MockRequest:
         own = tuple(sorted(patients))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from scripts.data.image_store import PRIVATE
@@ -35,6 +35,7 @@ class Preparation:
         write_prints: computes the fingerprints of all images and keeps them.
         write_images: prepares all images and keeps them.
         teacher: file of the teacher.
+        ancestors: digests of the models that it descends from; a recipe that was found for one of them holds for it.
         folder: of the fold teachers; the recipe is written there.
         batch: images per step of the teacher's training.
         minutes: wall time at most for trials that are still to be made; 0 sets no limit.
@@ -54,6 +55,7 @@ class Preparation:
         write_prints: Callable[[], None],
         write_images: Callable[[], None],
         teacher: Path,
+        ancestors: Collection[str] = (),
         folder: str | Path,
         batch: int,
         minutes: float = 0.0,
@@ -64,7 +66,8 @@ class Preparation:
         self.pool, self.calibration, self.qualifying = pool, calibration, qualifying
         self.estimate, self.procedure = estimate, procedure
         self.write_answers, self.write_prints, self.write_images = write_answers, write_prints, write_images
-        self.teacher, self.folder, self.batch = teacher, Path(folder), int(batch)
+        self.teacher, self.ancestors = teacher, frozenset(ancestors)
+        self.folder, self.batch = Path(folder), int(batch)
         self.minutes, self.recalibrate = float(minutes), bool(recalibrate)
         self.workers, self.backend = int(workers), backend
 
@@ -96,7 +99,8 @@ class Preparation:
         members = self._members()
         present = {place for place, path in members.items() if path.is_file()}
         known = RecipeFile.read(self.folder)
-        done = known is not None and known.teacher == file_digest(self.teacher) and not self.recalibrate
+        models = {file_digest(self.teacher), *self.ancestors}
+        done = known is not None and known.teacher in models and not self.recalibrate
         print(
             f"prepare: {len(members) - len(present)} of {len(members)} fold teachers to be trained;"
             + (

@@ -14,6 +14,7 @@ from scripts.identity.identity import plain_digest
 from scripts.record.amortised_evidence import KIND as AMORTISED
 from scripts.record.amortised_evidence import judge_amortised
 from scripts.record.contents import Unreadable, file_digest, read_object
+from scripts.record.paired_evidence import KIND as PAIRED
 from scripts.record.paired_evidence import judge_paired
 from scripts.record.phase import procedure_digest
 from scripts.record.run_folder import RunFolder
@@ -122,6 +123,8 @@ class Judgement:
         digests = pool.get("digests")
         if not isinstance(digests, dict):
             raise InputError(f"{path}: not readable; run references again (the file names no models)")
+        if pool.get("evidence") not in (PAIRED, AMORTISED):
+            raise InputError(f"{path}: not readable; run references again (the file names no kind of evidence)")
         for name, file in (("delivered", self.folder.student), ("teacher", self.teacher)):
             if not file.is_file() or _digest_of(file, follow=name == "teacher") != digests.get(name):
                 raise InputError(f"{file}: is not the model that was scored; run references again")

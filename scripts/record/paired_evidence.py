@@ -18,6 +18,8 @@ from scripts.tasks.task import Task
 from scripts.verify.recovery import Recovery, recovery_family
 from scripts.verify.verdict import Verdict, decide
 
+KIND = "paired"  # of the evidence: original, retrained and unlearned models of the request, seed by seed
+
 
 def judge_paired(
     pool: Mapping[str, Any], *, task: Task, trained: Mapping[str, Any], recipe: str, level: float

@@ -58,7 +58,9 @@ def _recorded(path: Path, unit: str, level: str) -> Answer:
     if record is None or record.membership is None:
         return Answer(str(path), None, "has no record of who was in it")
     saw = record.membership.saw(unit) if level == "patient" else record.membership.saw_image(unit)
-    return Answer(str(path), saw, "by its record")
+    told = record.unlearned and record.fold >= 0 and not saw  # of a teacher its lineage tells more
+    since = f"; since its training it unlearned {record.unlearned} patients" if told else ""
+    return Answer(str(path), saw, f"by its record{since}")
 
 
 def _ancestors(path: Path, unit: str, level: str, keys: Sequence[HospitalKeys], *, still: bool) -> Iterator[Answer]:

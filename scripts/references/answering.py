@@ -14,6 +14,7 @@ from scripts.pool.mock_requests import MockRequests
 from scripts.pool.mock_scoring import MockScoring
 from scripts.record.amortised_evidence import KIND
 from scripts.record.judgement import SCORES
+from scripts.record.paired_evidence import KIND as PAIRED
 from scripts.record.phase import procedure_digest
 from scripts.record.qualification import Qualification
 from scripts.record.tries import Tries
@@ -24,7 +25,7 @@ from scripts.verify.contrasts import MARGIN
 if TYPE_CHECKING:
     from scripts.workspace import Workspace
 
-AUTO, PAIRED = "auto", "paired"
+AUTO = "auto"
 
 
 class Answering:

@@ -94,15 +94,18 @@ class Controls:
         return path
 
 
-def write_request(path: Path, *, name: str, patients: Sequence[str]) -> None:
+def write_request(path: Path, *, name: str, patients: Sequence[str], level: str = "patient") -> None:
     """A request.csv for research, in a pool's folder; it names patients: nobody but its owner may read it.
 
     Folders that are missing are made with mode 0700, the file has mode 0600.
+
+    Args:
+        patients: ids of that level.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["request_id", "level", "id", "requested_on", "ground"])
-    writer.writerows([[name, "patient", patient, "2026-01-01", "research"] for patient in patients])
+    writer.writerows([[name, level, patient, "2026-01-01", "research"] for patient in patients])
     mask = os.umask(0o077)
     try:
         # Whole or absent, and never readable by others in between.

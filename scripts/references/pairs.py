@@ -108,6 +108,25 @@ class Pairs:
         own = {"fold": fold, "folds": folds}
         return self._trained("fold_out", seed - self.first_seed, request="", left_out=own)
 
+    def renewed(self, model: Path, request: Path, *, fold: int, seed: int, key: str) -> Job:
+        """A fold teacher that forgets who is gone, by what members of their own folds say of them.
+
+        Args:
+            model: trained without the patients of `fold`.
+            request: the images that it is to forget.
+            key: digest of them.
+        """
+        path = str(self.config_dir / "forget.yaml")
+        own = self._own("forget") | {"model_dir": str(model.parent), "model_name": model.name, "fold": fold}
+        own |= {"seed": seed, "split_dir": str(self.split_dir)}
+        # Without the members' digests: what is renewed already must not move what is left to be renewed.
+        found = digest(["renewed", file_digest(model), key, _moving(path, own), code_identity()])
+        folder = self.folder / "renewed" / found[:16]
+        own |= {"fold_dir": str(self.fold_dir), "request": str(request), "forget_ratio": 0.0}
+        own["near_duplicates"] = False  # what was pulled in with them is gone as well, and named
+        step = Step(path, "run", own | {"output_dir": str(folder)})
+        return Job("renewed", found, folder, folder / "release" / "student.pt", (step,))
+
     def check_like(self, teacher: Mapping[str, Any], phases: Mapping[str, Identity]) -> None:
         """Refuse what could only end without a verdict: models of the pool made otherwise than teacher and student.
 
@@ -143,6 +162,7 @@ class Pairs:
     def _own(self, workflow: str) -> dict[str, Any]:
         """What a workflow is given: what this run was given, and what the delivered student's method had found."""
         given = overrides(self.settings, workflow)
+        given.pop("fold", None)  # of a training; here a teacher of all folds forgets
         left = {name for name, value in given.items() if value is None or (name, value) == ("method", AUTO)}
         filled = self.making.get(workflow, {})
         return {**given, **{name: value for name, value in filled.items() if name not in given or name in left}}

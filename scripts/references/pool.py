@@ -13,6 +13,7 @@ from scripts.cohort import Cohort
 from scripts.errors import InputError, require_positive
 from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
+from scripts.record.paired_evidence import KIND
 from scripts.record.phase import procedure_digest, read_identities
 from scripts.record.run_folder import RunFolder
 from scripts.record.tries import Tries
@@ -23,7 +24,6 @@ from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
 from scripts.verify.plan import PairPlan, plan_pairs
 
 SCORES = "scores.json"
-PAIRED = "paired"
 KINDS = ("original", "unlearned", "retrained")
 
 
@@ -157,7 +157,7 @@ class ReferencePool:
         margins = {name: margin for name in task.measures if (margin := task.margin(name)) is not None}
         return Tries(self.folder).plan(
             {
-                "evidence": PAIRED,
+                "evidence": KIND,
                 "pairs": count,
                 "seeds": [self.pairs.first_seed + pair for pair in range(count)],
                 "planned": plan is not None,
@@ -173,7 +173,7 @@ class ReferencePool:
         if any(not job.done() for job in jobs):
             raise InputError("references: a model is missing; run references again")
         content = {
-            "evidence": PAIRED,
+            "evidence": KIND,
             "plan": noted,
             "sets": self.scoring.images(),
             "delivered": self.scoring.model(self.folder.student),

@@ -90,7 +90,7 @@ class Planning:
         self._require_own(identities["forget"], goal=state["goal"], teacher=models["before"])
         outcome, verdict_hash = self._outcome(state, models=models, reason=self.reason)
         digest = self._request_digest(request)
-        exact = _exact(state["goal"], identities["forget"])
+        exact = _exact(state, identities["forget"])
         return {
             "shown": EXACT if exact else TESTED if outcome in ALLOWED else NOT_SHOWN,
             "descent": {
@@ -218,9 +218,14 @@ def _require_same(resolution: Mapping[str, Any], identity: Identity, *, path: Pa
         raise Refused(f"{path}: names other patients or images as forgotten than the run forgot; {AGAIN}")
 
 
-def _exact(goal: str, identity: Identity) -> bool:
-    """Whether the student was made without the forgotten data by construction: `fold_start` with `exact: true`."""
-    return goal == "unlearn" and identity.procedure.get("exact") is True
+def _exact(state: Mapping[str, Any], identity: Identity) -> bool:
+    """Whether nothing of what was ever forgotten can be in the student, by construction.
+
+    That is so for `fold_start` with `exact: true` from a member that was never trained on any of it; a member that
+    unlearned somebody since is shown by test alone.
+    """
+    apart = not state.get("unlearned_members")
+    return state["goal"] == "unlearn" and identity.procedure.get("exact") is True and apart
 
 
 def _hash(content: object) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.cohort.membership import Membership, salted
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import FILE_NAME as SPLIT
 from scripts.errors import InputError, Refused
@@ -63,7 +61,7 @@ class Successor:
         """
         record = ModelRecord.read(self.teacher)
         assert record is not None
-        left, digest = without(record, forgotten), file_digest(self.student)
+        left, digest = record.without(forgotten), file_digest(self.student)
         lineage = descended(self.teacher, record, student=digest, forgotten=forgotten, descent=descent)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = self.folder / MODEL
@@ -97,28 +95,10 @@ def descended(
     known, digest = Lineage.read(teacher.parent / FILE_NAME), file_digest(teacher)
     if known.model != digest:
         known = Lineage(where=known.where).then(Descent(model=digest, membership=_who(record)))
-    left = without(record, forgotten) if record is not None and record.membership is not None else None
+    left = record.without(forgotten) if record is not None and record.membership is not None else None
     return known.then(Descent(model=student, membership=_who(left), **descent))
 
 
 def _who(record: ModelRecord | None) -> str:
     """Digest of who was in a model; empty where that is not on record."""
     return "" if record is None or record.membership is None else plain_digest(record.membership.as_json())
-
-
-def without(record: ModelRecord, forgotten: Mapping[str, Sequence[str]]) -> ModelRecord:
-    """The record of a model that no longer holds some images; a patient of whom none is left is not in it."""
-    membership = record.membership
-    assert membership is not None
-    salt, counts = membership.salt, dict(record.images_of)
-    images = {salted(salt, "image", image) for own in forgotten.values() for image in own}
-    gone = set()
-    for patient, own in forgotten.items():
-        digest = salted(salt, "patient", patient)
-        trained = sum(salted(salt, "image", image) in membership.images for image in own)
-        counts[digest] = counts.get(digest, trained) - trained
-        if counts[digest] <= 0:
-            gone.add(digest)
-            del counts[digest]
-    left = Membership(salt, membership.patients - gone, membership.images - images)
-    return replace(record, membership=left, images_of=counts, identity={}, weights="")

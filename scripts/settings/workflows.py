@@ -81,9 +81,20 @@ WORKFLOWS: dict[str, Workflow] = {
         defaults={"amp": "auto"},
         reaches=("train", "forget", "restore"),
     ),
+    "renew": Workflow(
+        {
+            "where": "bundle_root model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",
+            "who is gone": _GONE,
+            "how": "renew_by measure_members reference_seed reference_workers reference_backend",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "arithmetic": "device threads progress",
+        },
+        reaches=("prepare", "train", "forget", "restore"),
+    ),
     "forget": Workflow(
         {
-            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name fold trust_unrecorded",
             "what to forget": f"request forget_ratio goal {_GONE}",
             "data": f"{_DATA} near_duplicates eval_batch_size",
             "network": _NETWORK,
@@ -92,6 +103,9 @@ WORKFLOWS: dict[str, Workflow] = {
             "arithmetic": f"{_ARITHMETIC} low_memory progress",
         },
         defaults={"amp": "auto"},
+        comments={
+            "fold": "Fold whose teacher, model_name, forgets who is gone, as renew does it; -1: a teacher of all."
+        },
     ),
     "restore": Workflow(
         {

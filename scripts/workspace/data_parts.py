@@ -20,6 +20,7 @@ DATA = (
 SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
 MODELS = "model_dir model_name fold_dir split_dir as_model".split()
+RENEWING = ("request", "fold")
 
 
 class DataParts(SettingsParts):
@@ -31,7 +32,7 @@ class DataParts(SettingsParts):
         from scripts.data import build_source
 
         options = self._some(DATA)
-        about = options | self._some(["tombstones", "key_dir"])
+        about = options | self._some(["tombstones", "key_dir"]) | (self._some(RENEWING) if self.renews else {})
         options["channels"] = options.pop("in_channels")
         options["gone"] = self._gone
         return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
@@ -41,8 +42,8 @@ class DataParts(SettingsParts):
         """The sets of patients, and what the request asks to forget."""
         from scripts.cohort.build import build_cohort
 
-        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS])
-        train, without_request = self.workflow == "train", self.workflow in ("train", "prepare")
+        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS, *RENEWING])
+        train, without_request = self.workflow == "train", self.workflow in ("train", "prepare", "renew")
         own = {
             "request": self._get("request", ""),
             "forget_ratio": self._get("forget_ratio", 0.0),
@@ -51,6 +52,7 @@ class DataParts(SettingsParts):
             **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
             "split_path": self.split_path,
             "model": (self.settings.as_model or None) if train else self.teacher_path,
+            "fold": self.settings.fold if self.renews else -1,
             "trust_unrecorded": self._get("trust_unrecorded", False),
             "reference": "fold" if self.asks_reference else "none",
             "gone_images": self._gone,
@@ -112,8 +114,15 @@ class DataParts(SettingsParts):
         """The settings of forgetting."""
         raise NotImplementedError
 
-    def _gone(self, records: Any) -> frozenset[str]:
-        """Ids of those images that were forgotten before."""
-        from scripts.record.tombstones import gone_images
+    @property
+    def renews(self) -> bool:
+        """Whether a fold teacher forgets who is gone already, so that the pool is as the teacher."""
+        return self.workflow == "forget" and self.settings.fold >= 0
 
-        return gone_images(records, **self._some(["tombstones", "key_dir"]))
+    def _gone(self, records: Any) -> frozenset[str]:
+        """Ids of images that were forgotten before, less those that a fold teacher has still to forget."""
+        from scripts.record.tombstones import gone_images
+        from scripts.request import read_request
+
+        found = gone_images(records, **self._some(["tombstones", "key_dir"]))
+        return found - set(read_request(self.settings.request).ids) if self.renews else found

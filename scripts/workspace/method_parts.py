@@ -44,8 +44,18 @@ class MethodParts(ContentParts):
 
         recipes = None
         if self.settings.method == AUTO or leaves_open(self.settings):
-            recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
+            recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path, ancestors=self.ancestors)
         return choose(self.settings, cohort=self.cohort, recipes=recipes, pool=Path(self.fold_dir))
+
+    @cached_property
+    def ancestors(self) -> tuple[str, ...]:
+        """Digests of the models that the teacher descends from, by the lineage beside it; empty where it begins one."""
+        from scripts.identity import file_digest
+        from scripts.record.lineage import FILE_NAME, Lineage
+
+        lineage = Lineage.read(self.teacher_path.parent / FILE_NAME)
+        own = lineage.model == file_digest(self.teacher_path)
+        return tuple(str(line["model"]) for line in lineage.lines[:-1]) if own else ()
 
     @cached_property
     def method(self) -> Method:
@@ -234,4 +244,12 @@ class MethodParts(ContentParts):
 
     def noted(self) -> dict[str, Any]:
         """What the state of the run says of the method, so that later phases and references go by it."""
-        return {"method": self.method.name, "phases": list(self.method.phases)}
+        # What a member unlearned is not gone from it by construction, nor from what is made of it.
+        from scripts.cohort.model_record import ModelRecord
+        from scripts.engines.reference import used_members
+
+        records = (
+            [ModelRecord.read(path) for path in used_members(self.cohort, self.fold_dir)] if self.uses_pool else []
+        )
+        renewed = sum(bool(record is not None and record.unlearned) for record in records)
+        return {"method": self.method.name, "phases": list(self.method.phases), "unlearned_members": renewed}

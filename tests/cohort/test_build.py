@@ -222,10 +222,26 @@ def test_two_first_trainings_at_once_keep_one_split(tmp_path, listed, make_patie
 # ---- what was forgotten before ----
 
 
+def without(folder: Path, patient: str, count: int) -> None:
+    """The teacher's record after it forgot the first images of a patient."""
+    model = folder / "model.pt"
+    record = ModelRecord.read(model)
+    assert record is not None
+    record.without({patient: [f"i{patient[1:]}-{number}" for number in range(count)]}).write(model)
+
+
+def test_a_teacher_that_knows_who_was_forgotten_before_is_refused(tmp_path, listed, make_patients) -> None:
+    source = listed(make_patients(14))
+    gone, asked = units(written(tmp_path, source).retain)[:2]
+    with pytest.raises(InputError, match=f"trained on patient '{gone}', who was forgotten before; give as model_dir"):
+        served(tmp_path, source, request=asked_for(tmp_path, asked), gone_images=[f"i{gone[1:]}-0"])
+
+
 def test_what_was_forgotten_before_is_in_no_set(tmp_path, listed, make_patients, capsys) -> None:
     source = listed(make_patients(14))
     trained = written(tmp_path, source)
     gone, asked = units(trained.retain)[:2]
+    without(tmp_path, gone, 2)
     for images in ([f"i{gone[1:]}-0", f"i{gone[1:]}-1"], lambda records: [f"i{gone[1:]}-0", f"i{gone[1:]}-1"]):
         now = served(tmp_path, source, request=asked_for(tmp_path, asked), gone_images=images)
         assert not [name for name in SETS if gone in now.resolution["patients"][name]]
@@ -252,6 +268,7 @@ def test_a_training_leaves_them_out_and_writes_nothing_of_them(tmp_path, listed,
 def test_one_image_of_a_patient_may_be_gone(tmp_path, listed, make_patients) -> None:
     source = listed(make_patients(14))
     asked = written(tmp_path, source).retain[0]["patient_id"]
+    without(tmp_path, asked, 1)
     now = served(tmp_path, source, request=asked_for(tmp_path, asked), gone_images=[f"i{asked[1:]}-0"])
     assert image_ids(now.forget) == [f"i{asked[1:]}-1"]
 

@@ -192,5 +192,13 @@ def test_scores_of_odd_types_are_an_error_or_no_pass(judged: Run, tmp_path: Path
     assert code in (0, 3, 4, 5) and "Example" not in json.dumps(verdict)
 
 
+def test_scores_of_no_known_kind_are_refused(judged: Run) -> None:
+    """What stands there would be copied into the verdict."""
+    path = judged.folder.private / "scores.json"
+    write_json(path, {**json.loads(path.read_text()), "evidence": "ward of Dr. Example"})
+    with pytest.raises(InputError, match="names no kind of evidence"):
+        judged.judge()
+
+
 def _read(run: Run) -> dict[str, Any]:
     return json.loads(run.folder.verdict.read_text())

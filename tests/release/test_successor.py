@@ -12,7 +12,7 @@ from scripts.errors import InputError, Refused
 from scripts.files import write_bytes, write_json
 from scripts.identity import file_digest
 from scripts.record.lineage import FILE_NAME, Lineage
-from scripts.release.successor import Successor, without
+from scripts.release.successor import Successor
 
 SPLIT = {"seed": 0, "validation_share": 0.2, "test_share": 0.2, "guard_share": 0.0, "folds": 5}
 RECORDS = [{"patient_id": f"p{k}", "image_id": f"p{k}-{n}"} for k in range(3) for n in range(2)]
@@ -51,7 +51,7 @@ def test_who_was_forgotten_is_not_in_it(made: Successor) -> None:
 
 
 def test_a_patient_of_whom_images_are_left_stays_in_it() -> None:
-    left = without(record(), {"p1": ["p1-0"]})
+    left = record().without({"p1": ["p1-0"]})
     assert left.membership is not None and left.membership.saw("p1") and not left.membership.saw_image("p1-0")
     assert sorted(left.images_of.values()) == [1, 2, 2]
 

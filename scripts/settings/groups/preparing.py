@@ -15,4 +15,6 @@ SETTINGS = (
             comment="Models of each fold, with seeds of their own, by which mock requests are measured."),
     Setting(name="recalibrate", kind=Kind.FLAG, default=False, moves=False,
             comment="Whether a recipe that is there is found anew."),
+    Setting(name="renew_by", kind=Kind.TEXT, default="unlearn", words=("unlearn", "retrain", "none"), moves=False,
+            comment="How models of the pool that know somebody who is gone are renewed; none: they are only listed."),
 )  # fmt: skip
