@@ -68,7 +68,7 @@ class Request:
         }
 
 
-def read_request(path: str | Path) -> Request:
+def read_request_file(path: str | Path) -> Request:
     """Read `request_id,level,id,requested_on,ground`; a BOM, semicolons and CRLF are accepted.
 
     Raises:
@@ -78,7 +78,7 @@ def read_request(path: str | Path) -> Request:
     rows = _rows(path)
     seen: dict[tuple[str, str, str], int] = {}
     for line, row in rows:
-        _check_row(row, where=f"{path}, line {line}")
+        check_row(row, where=f"{path}, line {line}")
         same_id = (row["request_id"], row["level"], row["id"])
         if same_id in seen:
             raise InputError(f"{path}, line {line}: id '{row['id']}' repeats line {seen[same_id]}; list each id once")
@@ -91,12 +91,17 @@ def read_request(path: str | Path) -> Request:
                     f"{path}, line {line}: {name} '{row[name]}' differs from '{first[name]}'; one file holds one "
                     f"request, with one {name}"
                 )
-    _check_alike(rows, path=path)
+    check_alike(rows, path=path)
     ids = tuple(sorted(row["id"] for _, row in rows))
     return Request(first["request_id"], first["level"], ids, first["requested_on"], first["ground"], str(path))
 
 
-def _text(path: Path) -> str:
+def request_text(path: Path) -> str:
+    """Text of a file that a person wrote.
+
+    Raises:
+        InputError: there is none, it is too large, or not UTF-8.
+    """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; the request must be a CSV file")
     if not path.is_file():
@@ -121,7 +126,7 @@ def _text(path: Path) -> str:
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Line number and cells of each row under a checked header; blank lines are passed over."""
-    text = _text(path)
+    text = request_text(path)
     header_line = text.lstrip("\r\n").splitlines()[0] if text.strip() else ""
     delimiter = ";" if ";" in header_line else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -161,7 +166,12 @@ def _check_header(header: list[str], *, where: str) -> None:
         raise InputError(f"{where}: columns {_quoted(header)} are repeated or out of order; must be {expected}")
 
 
-def _check_row(row: dict[str, str], *, where: str) -> None:
+def check_row(row: dict[str, str], *, where: str) -> None:
+    """Raise InputError where a cell is not what is allowed in its column.
+
+    Args:
+        where: file and line, for the message.
+    """
     if not REQUEST_ID.fullmatch(row["request_id"]):
         raise InputError(
             f"{where}: request_id '{row['request_id']}' is not 1 to 64 of A-Z a-z 0-9 . _ - without a leading dot"
@@ -194,7 +204,7 @@ def _check_id(text: str, *, where: str) -> None:
         )
 
 
-def _check_alike(rows: list[tuple[int, dict[str, str]]], *, path: Path) -> None:
+def check_alike(rows: list[tuple[int, dict[str, str]]], *, path: Path) -> None:
     """Refuse two ids that are drawn alike: one written with composed letters, the other with accents of their own."""
     seen: dict[str, tuple[int, str]] = {}
     for line, row in rows:

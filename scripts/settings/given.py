@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError, chain
+from scripts.request.withdrawn import dated
 from scripts.settings.command_line import CommandLine, read_command_line
 from scripts.settings.config_file import read_config
 from scripts.settings.keys import check_all_keys
@@ -95,6 +96,7 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name in run.config:
             run.put(name, value)
     check_together(values)
+    _take_withdrawn(values, run, workflow)
     if not Path(values["bundle_root"]).is_dir():
         raise InputError(
             f"bundle_root: '{values['bundle_root']}' is no folder; give the one that holds configs/ and scripts/"
@@ -106,6 +108,24 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name not in mine or name == "bundle_root" or run.config.get(name) != _default(workflow, name)
     }
     return Settings(workflow, mine, given=given, blocks=_blocks(run), parts=changed_parts(own_file, run.config))
+
+
+def _take_withdrawn(values: dict[str, Any], run: Running, workflow: str) -> None:
+    """Let a bare list with its date be the request, wherever a step asks for it.
+
+    Raises:
+        InputError: one of the two settings is missing, or there is a request beside them.
+    """
+    listed, date = values.get("withdrawn", ""), values.get("requested_on", "")
+    if bool(listed) != bool(date) and workflow != "process":
+        raise InputError(f"withdrawn: '{listed}', requested_on: '{date}': give both, or neither")
+    if not listed:
+        return
+    if run.config.get("request") not in (None, "", _default(workflow, "request")):
+        raise InputError(f"request: '{values['request']}' and withdrawn: '{listed}' are both given; give one")
+    if "request" in values:  # a chain hands the two settings on to its steps
+        values["request"] = dated(listed, date)
+        run.put("request", values["request"])
 
 
 def _default(workflow: str, name: str) -> Any:

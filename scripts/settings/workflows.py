@@ -23,6 +23,7 @@ _RESTORE = (
     " restore_learning_rate restore_patience restore_drift restore_augment seed"
 )
 _GONE = "tombstones key_dir"
+_ASKED = "request withdrawn requested_on"
 _INFER_COMMENTS = {
     "dataset_dir": "Folder of images: PNG, JPEG, BMP, TIFF or NIfTI.",
     "output_dir": "Folder that the answers go to.",
@@ -95,7 +96,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "forget": Workflow(
         {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name fold trust_unrecorded",
-            "what to forget": f"request forget_ratio goal {_GONE}",
+            "what to forget": f"{_ASKED} forget_ratio goal {_GONE}",
             "data": f"{_DATA} near_duplicates eval_batch_size",
             "network": _NETWORK,
             "forgetting; null: as preparation found, or as method and goal say, see docs/README.md": _RECIPE,
@@ -110,7 +111,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "restore": Workflow(
         {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",
-            "what to forget": f"request forget_ratio goal {_GONE}",
+            "what to forget": f"{_ASKED} forget_ratio goal {_GONE}",
             "data": f"{_DATA} cached_views frozen_budget eval_batch_size",
             "network": _NETWORK,
             "restoration": _RESTORE,
@@ -121,7 +122,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "evaluate": Workflow(
         {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded",
-            "what to forget": f"request forget_ratio goal {_GONE}",
+            "what to forget": f"{_ASKED} forget_ratio goal {_GONE}",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
             "what is measured": "student_path retrained_path surface forget_views attacks overlays seed",
@@ -133,7 +134,7 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "revert": Workflow(
         {
-            "where": "bundle_root output_dir model_dir model_name request",
+            "where": f"bundle_root output_dir model_dir model_name {_ASKED}",
             "network": _NETWORK,
             "arithmetic": "device",
         },
@@ -141,7 +142,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "references": Workflow(
         {
             "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
-            "what to forget": f"request goal {_GONE}",
+            "what to forget": f"{_ASKED} goal {_GONE}",
             "how many": "reference_pairs reference_pilot reference_budget reference_minutes reference_seed"
             " reference_workers reference_backend",
             "data": f"{_DATA} eval_batch_size",
@@ -154,7 +155,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "verifier_study": Workflow(
         {
             "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
-            "what to forget": f"request {_GONE}",
+            "what to forget": f"{_ASKED} {_GONE}",
             "how many": "study_pairs study_blocks study_controls reference_seed reference_workers reference_backend",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
@@ -165,7 +166,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "verify": Workflow(
         {
             "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
-            "what to forget": f"request goal {_GONE}",
+            "what to forget": f"{_ASKED} goal {_GONE}",
             "by which evidence; the margin of equivalence, 0.3 of the teacher's gap, is no setting": "evidence"
             " measure_members reference_seed",
             "data; asked for where mock requests are the evidence": f"{_DATA} eval_batch_size",
@@ -176,12 +177,12 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "commit": Workflow(
         {
-            "where": "bundle_root output_dir model_dir model_name request",
+            "where": f"bundle_root output_dir model_dir model_name {_ASKED}",
             "what the hospital keeps": "key_dir anchor tombstones next_dir",
             "without a PASS": "accept_no_influence override_reason",
         },
     ),
-    "export": Workflow({"where": "bundle_root output_dir request", "network": f"image_size {_NETWORK}"}),
+    "export": Workflow({"where": f"bundle_root output_dir {_ASKED}", "network": f"image_size {_NETWORK}"}),
     "inference": Workflow(
         {
             "where": f"{_INFER} output_ext output_postfix",
