@@ -15,6 +15,8 @@ from scripts.record.keys import HospitalKeys, canonical, signed_by
 VERSION = "2"
 # What signs or lists the others cannot be listed among them.
 APART = ("certificate.json", "ledger.jsonl", "ledger_head.json")
+FOLDER = "certificates"  # of the requests that one student answers together
+SAME = ("goal", "shown", "statement", "verdict", "models", "data_hash", "config_hash", "code_version", "key_id")
 WORDING = {
     "unlearn": "The released model was unlearned: {verdict}.",
     "suppress": "The released model was made to suppress the data; it was not unlearned: {verdict}.",
@@ -136,6 +138,31 @@ def certificate_errors(certificate: Any, release: Path, *, public_pem: str | Non
         found.append("the certificate is signed with another key (certificate.json)")
     stated = certificate.get("files")
     return found + file_errors(stated if isinstance(stated, Mapping) else {}, release)
+
+
+def part_errors(part: Any, whole: Any, *, public_pem: str | None = None) -> list[str]:
+    """What does not hold of the certificate of one request of a batch: its signature, or what it has in common.
+
+    Args:
+        whole: the certificate of the batch.
+    """
+    if not isinstance(part, Mapping) or not isinstance(whole, Mapping):
+        return ["is not a certificate: no JSON object"]
+    body = {key: value for key, value in part.items() if key != "signature"}
+    found = []
+    if not signed_by(part.get("public_key"), canonical(body), part.get("signature")):
+        found.append("its signature does not hold")
+    if public_pem is not None and part.get("public_key") != public_pem:
+        found.append("it is signed with another key")
+    if any(part.get(name) != whole.get(name) for name in SAME):
+        found.append("it is of another student than the certificate of the batch")
+    asked = [one.get("request") for one in (part, whole)]
+    units = [one.get("units") if isinstance(one, Mapping) else None for one in asked]
+    own, every = units
+    known = isinstance(own, list) and isinstance(every, list) and all(isinstance(one, str) for one in [*own, *every])
+    if not known or not own or not set(own) <= set(every):  # type: ignore[arg-type]
+        found.append("it names somebody whom the batch did not forget")
+    return found
 
 
 def file_errors(stated: Mapping[str, Any], release: Path) -> list[str]:

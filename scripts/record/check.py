@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
-from scripts.record.certificate import APART, certificate_errors, release_problems
+from scripts.record.certificate import APART, FOLDER, certificate_errors, part_errors, release_problems
 from scripts.record.contents import Unreadable, parsed_json, read_regular, shown
 from scripts.record.keys import is_model_key, is_public_key
 from scripts.record.ledger import CLOSED, anchor_errors, chain_errors, head_errors, read_entries
@@ -49,6 +49,10 @@ def check_release(
     problems += certificate_errors(certificate, release, public_pem=pem) if not problems else file_problems(release)
     yield "certificate and files", problems
     yield "certificate in the ledger", _closing_errors(entries, certificate)
+    for path in sorted((release / FOLDER).glob("*.json")):
+        part, problems = _canonical_json(path)
+        problems += part_errors(part, certificate, public_pem=pem) if not problems else []
+        yield f"{FOLDER}/{shown(path.name)}", problems
     if anchor:
         own = head.get("public_key") if isinstance(head, dict) else None
         yield "anchor", _anchor_errors(Path(anchor), entries, pem or (own if isinstance(own, str) else ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scripts.record.run_folder import AGAIN, RunFolder
 from scripts.record.signature import SIGNATURE, available, sign_release
 from scripts.record.tombstones import Tombstones
 from scripts.record.tries import PLAN, VERDICT, Tries
+from scripts.release.batch import write_certificates
 from scripts.release.destruction import Destruction
 from scripts.release.gate import check_hospital_files, reason_of, require_outside, verdict_of
 from scripts.release.plan import CERTIFIED, Planning
@@ -29,7 +31,7 @@ from scripts.release.successor import Successor, descended
 BEFORE = (PLAN, VERDICT)  # kinds of entries that were made before the commit
 DERIVED = (
     "the original model and every copy of it: it was trained on the data",
-    "fold teachers and reference models that were trained with the data",
+    "fold teachers and reference models that were trained with the data: run renew",
     "caches, embeddings and prepared images of other runs",
     "fingerprints, digests and prepared images beside the models: fingerprints.json, content_digests.json,"
     " private/images; run prepare again with the tombstones",
@@ -48,6 +50,7 @@ class Commit:
         teacher: path of the original, for its hash; the hospital's file is not touched.
         key_dir: of the hospital's keys, or several of them: the first signs, all are read.
         request: the request file that the run was made for.
+        batch_of: the request files that it joins, each of which gets a certificate of its own.
         anchor, tombstones: files that the hospital keeps outside of runs; "" keeps none.
         next_dir: folder in which the student becomes the teacher of the next request; "" makes none.
         override_reason: why it is committed without the verdict, in words; recorded and certified.
@@ -62,6 +65,7 @@ class Commit:
         teacher: str | Path,
         key_dir: str | Sequence[str],
         request: str = "",
+        batch_of: str | Sequence[str] = "",
         anchor: str = "",
         tombstones: str = "",
         next_dir: str = "",
@@ -85,6 +89,7 @@ class Commit:
             teacher=self.teacher,
             keys=self.keys,
             request=str(request or ""),
+            batch_of=[batch_of] if isinstance(batch_of, str) and batch_of else list(batch_of),
             reason=reason_of(override_reason),
             accept_no_influence=accept_no_influence,
             code_version=code_version,
@@ -191,20 +196,21 @@ class Commit:
         if self.tombstones:
             kept = Tombstones(self.tombstones, keys=self.all_keys)
             kept.add_units([(level, unit) for level, unit in plan["tombstones"]], request=request["digest"])
-        # Before the certificate, which lists it.
-        if available():
-            sign_release(self.folder.release, key=self.keys.model_key)
-        certificate = build_certificate(
+        build = partial(
+            build_certificate,
             keys=self.keys,
-            request=request,
             verdict=verdict_of(self.folder) if plan["verdict_hash"] else None,
             tries=tries,
-            files=file_hashes(self.folder.release),
             destroyed=destroyed,
             not_destroyed=left,
             derived=DERIVED,
             **{name: plan[name] for name in CERTIFIED},
         )
+        write_certificates(self.folder.release, plan["parts"], build)
+        # Before the certificate, which lists it.
+        if available():
+            sign_release(self.folder.release, key=self.keys.model_key)
+        certificate = build(request=request, files=file_hashes(self.folder.release))
         write_json(self.folder.release / "certificate.json", certificate)
         ledger.close({"signature": certificate["signature"], "verdict": certificate["verdict"]})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from scripts.record.forgotten import tombstone_units
 from scripts.record.keys import HospitalKeys, canonical, signed_by
 from scripts.record.phase import read_identities
 from scripts.record.run_folder import AGAIN, RunFolder
+from scripts.release.batch import batch_parts
 from scripts.release.destruction import Destruction
 from scripts.release.gate import (
     ALLOWED,
@@ -31,7 +32,7 @@ from scripts.request import read_request
 CERTIFIED = ("goal", "override_reason", "models", "data_hash", "config_hash", "code_version", "shown")  # of the plan
 # How the certificate says that the data are gone.
 EXACT, TESTED, NOT_SHOWN = "exact by lineage", "equivalent by test", "not shown"
-PLAN = (*CERTIFIED, "verdict", "verdict_hash", "request", "tombstones", "descent", "key_id")
+PLAN = (*CERTIFIED, "verdict", "verdict_hash", "request", "parts", "tombstones", "descent", "key_id")
 
 
 class Planning:
@@ -42,6 +43,7 @@ class Planning:
         teacher: path of the original, for its hash.
         keys: of the hospital; they sign the plan.
         request: the request file that the run was made for.
+        batch_of: the request files that it joins; empty where it is one request.
         reason: why it is committed without the verdict; empty where none is given.
         accept_no_influence: whether a verdict of no measurable influence will do.
         code_version: of the bundle.
@@ -55,12 +57,14 @@ class Planning:
         teacher: Path,
         keys: HospitalKeys,
         request: str,
+        batch_of: Sequence[str] = (),
         reason: str,
         accept_no_influence: bool,
         code_version: str,
         destruction: Destruction,
     ) -> None:
         self.folder, self.teacher, self.keys, self.request = folder, teacher, keys, request
+        self.batch_of = tuple(batch_of)
         self.reason, self.accept_no_influence, self.code_version = reason, accept_no_influence, code_version
         self.destruction = destruction
 
@@ -106,13 +110,8 @@ class Planning:
             "override_reason": self.reason if outcome not in ALLOWED else "",
             "goal": state["goal"],
             "models": models,
-            "request": {
-                "digest": digest,
-                "level": request["level"],
-                "units": sorted(self.keys.hide(request["level"], unit) for unit in request["ids"]),
-                "requested_on": request["requested_on"],
-                "ground": request["ground"],
-            },
+            "request": self._hidden(request),
+            "parts": [self._hidden(part.as_dict()) for part in batch_parts(self.batch_of, request)],
             "tombstones": [list(pair) for pair in hidden],
             # Of the contents of every image and label, and of all settings of all phases that ran.
             "data_hash": self.keys.hide("data", canonical(identities["forget"].as_dict()["data"]).decode()),
@@ -196,6 +195,16 @@ class Planning:
                 f"{self.folder.state_file}: goal '{goal}' is not that of forgetting, '{identity.procedure['goal']}';"
                 f" {AGAIN}"
             )
+
+    def _hidden(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A request as a certificate names it."""
+        return {
+            "digest": self._request_digest(request),
+            "level": request["level"],
+            "units": sorted(self.keys.hide(request["level"], unit) for unit in request["ids"]),
+            "requested_on": request["requested_on"],
+            "ground": request["ground"],
+        }
 
     def _request_digest(self, request: Mapping[str, Any]) -> str:
         return self.keys.hide("request", canonical(request).decode())

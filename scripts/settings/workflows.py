@@ -178,7 +178,7 @@ WORKFLOWS: dict[str, Workflow] = {
     "commit": Workflow(
         {
             "where": f"bundle_root output_dir model_dir model_name {_ASKED}",
-            "what the hospital keeps": "key_dir anchor tombstones next_dir",
+            "what the hospital keeps": "key_dir anchor tombstones next_dir batch_of",
             "without a PASS": "accept_no_influence override_reason",
         },
     ),

@@ -37,6 +37,8 @@ SETTINGS = (
             comment="File in which the ledger's head is noted too, where this user cannot write over it. Empty: none."),
     Setting(name="next_dir", kind=Kind.TEXT, default="", moves=False,
             comment="Folder in which the student becomes the teacher of the next request. Empty: none."),
+    Setting(name="batch_of", kind=Kind.PLACES, default="", moves=False,
+            comment="Files of the requests that this one joins, each of which gets a certificate. Empty: none."),
     Setting(name="accept_no_influence", kind=Kind.FLAG, default=False, moves=False,
             comment="Whether the verdict NO-MEASURABLE-INFLUENCE is enough to commit."),
     Setting(name="override_reason", kind=Kind.TEXT, default="", moves=False,
