@@ -1,4 +1,4 @@
-"""`python -m scripts.record check DIR`, `keys DIR`, and `saw MODEL --id ID`."""
+"""`python -m scripts.record check DIR`, `keys DIR`, `saw MODEL --id ID`, and `status DIR`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from datetime import date
 
 from scripts.errors import DONE, FAIL, InputError
 from scripts.record.check import check_release
 from scripts.record.keys import MODEL_PUBLIC, PUBLIC, HospitalKeys, load_keys
+from scripts.record.register import Register, exit_code_of
 from scripts.record.saw import answers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 all holds, 2 bad input, 3 something does not hold, or somebody was in a model."""
+    """Exit code: 0 all holds, 2 bad input, 3 something does not hold, or somebody was in a model; as `exit_code_of`."""
     parser = argparse.ArgumentParser(prog="python -m scripts.record", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="whether a release folder is what was certified; offline")
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     saw.add_argument("--id", required=True, help="of the patient or image")
     saw.add_argument("--level", default="patient", help="patient or image")
     saw.add_argument("--key-dir", action="append", default=[], help="folder of the hospital's keys; may be repeated")
+    status = commands.add_parser("status", help="where each request of an inbox is, and which model is the present one")
+    status.add_argument("folder", help="output_dir of run process")
     given = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         # Names of files may hold what the terminal's encoding cannot show; that must not end a check.
@@ -38,12 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             made = HospitalKeys.create(given.folder)
             print(f"keys: {given.folder}; give {PUBLIC} and {MODEL_PUBLIC} to auditors; key {made.key_id}")
             return DONE
+        if given.command == "status":
+            return _status(given.folder)
         if given.command == "saw":
             return _saw(given.model, given.id, given.level, given.key_dir)
         return _check(given.folder, given.public_key, given.anchor, given.model_key)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _status(folder: str) -> int:
+    register = Register.read(folder)
+    if not register.path.is_file():
+        raise InputError(f"{folder}: no request was received here; give the output_dir of run process")
+    print("\n".join(register.table(date.today())))
+    return exit_code_of(register.rows)
 
 
 def _saw(model: str, unit: str, level: str, key_dir: list[str]) -> int:

@@ -67,8 +67,14 @@ class Tries:
         Args:
             look: their digest; to judge the same ones again is no further try.
         """
-        judged = self._judged()
-        return judged.index(look) if look in judged else len(judged)
+        judged, earlier = self._judged(), self.earlier
+        return earlier + (judged.index(look) if look in judged else len(judged))
+
+    @property
+    def earlier(self) -> int:
+        """Verdicts on earlier runs for the same request, which were given up: `run process` counts them."""
+        found = self.folder.read_state().get("earlier_tries", 0)
+        return found if type(found) is int and found > 0 else 0
 
     def require_plan(self, plan: object) -> None:
         """Refuse scores whose plan was not noted before.

@@ -94,7 +94,15 @@ class Controls:
         return path
 
 
-def write_request(path: Path, *, name: str, patients: Sequence[str], level: str = "patient") -> None:
+def write_request(
+    path: Path,
+    *,
+    name: str,
+    patients: Sequence[str],
+    level: str = "patient",
+    requested_on: str = "2026-01-01",
+    ground: str = "research",
+) -> None:
     """A request.csv for research, in a pool's folder; it names patients: nobody but its owner may read it.
 
     Folders that are missing are made with mode 0700, the file has mode 0600.
@@ -105,7 +113,7 @@ def write_request(path: Path, *, name: str, patients: Sequence[str], level: str 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["request_id", "level", "id", "requested_on", "ground"])
-    writer.writerows([[name, level, patient, "2026-01-01", "research"] for patient in patients])
+    writer.writerows([[name, level, patient, requested_on, ground] for patient in patients])
     mask = os.umask(0o077)
     try:
         # Whole or absent, and never readable by others in between.

@@ -182,7 +182,8 @@ class Commit:
         closed = bool(own) and own[-1]["kind"] == CLOSED
         if any(entry["kind"] in BEFORE for entry in own) or len(own) > 2 + closed:
             raise Refused(f"{ledger.path}: is not of this commit; restore the folder from where it was kept")
-        return ledger, sum(entry["kind"] == VERDICT for entry in entries[:count]), own
+        tries = Tries(self.folder).earlier + sum(entry["kind"] == VERDICT for entry in entries[:count])
+        return ledger, tries, own
 
     def _certify(
         self, plan: Mapping[str, Any], ledger: Ledger, tries: int, entries: int, destroyed: list[str], left: list[str]

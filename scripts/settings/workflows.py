@@ -93,6 +93,18 @@ WORKFLOWS: dict[str, Workflow] = {
         },
         reaches=("prepare", "train", "forget", "restore"),
     ),
+    "process": Workflow(
+        {
+            "where": "bundle_root inbox output_dir model_dir model_name fold_dir trust_unrecorded reference_dir",
+            "what the hospital keeps": "tombstones key_dir anchor",
+            "how": "requested_on batch evidence accept_no_influence renew_by",
+            "arithmetic": "device threads progress",
+        },
+        reaches=(
+            *("unlearn", "forget", "restore", "evaluate", "references", "verify", "commit", "renew", "prepare"),
+            "train",
+        ),
+    ),
     "forget": Workflow(
         {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name fold trust_unrecorded",

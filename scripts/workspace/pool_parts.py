@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.workspace.method_parts import MethodParts
 
 if TYPE_CHECKING:
+    from scripts.cohort import Cohort
     from scripts.methods.method import Method
     from scripts.pool.candidates import Candidate
     from scripts.references.pairs import Pairs
@@ -61,6 +62,18 @@ class PoolParts(MethodParts):
         asked = {"goal": "unlearn", "schedule": "joint", "reference": "fold", "exact": False}
         about = {**asked, "task": self.settings.task}
         return build_method(candidate.method, about, calibrated=candidate.settings)
+
+    def resolve(self, workflow: str, values: Mapping[str, Any]) -> Cohort:
+        """The cohort that a workflow would have with these settings; no image is opened, nothing is written.
+
+        Raises:
+            InputError, Refused: as the workflow would.
+        """
+        from scripts.settings.workflows import WORKFLOWS
+        from scripts.workspace.workspace import Workspace, settings_of
+
+        own = {name: value for name, value in values.items() if name in WORKFLOWS[workflow].names}
+        return Workspace(workflow=workflow, settings=settings_of(own, workflow)).cohort
 
     def write_answers(self) -> None:
         """Measure teacher, folds and their members on the selection set, where that is not known."""
