@@ -14,7 +14,7 @@ from scripts.chain import overrides, run_workflow
 from scripts.errors import InputError, user_error
 from scripts.inbox.batches import Answer, answers
 from scripts.inbox.inbox import Received, read_inbox
-from scripts.record.certificate import due_date
+from scripts.inbox.intake import WAITING, take_in
 from scripts.record.lock import lock_folder, unlock_folder
 from scripts.record.register import COMMITTED, RECEIVED, REFUSED, TRIAL, VERIFIED, Register, Row, exit_code_of
 from scripts.record.run_folder import RunFolder
@@ -57,7 +57,7 @@ class Processing:
             self.register = Register.read(self.root)
             self.register.model = self.register.model or str(self.settings.model_dir)
             self.register.renewed = self.register.renewed or self.register.model
-            self._take_in(received)
+            take_in(self.register, received, inbox=self.settings.inbox)
             self._adopt()
             # Settings that fit no request end the command here, and not each request.
             self.resolve("prepare", self._own("prepare"))
@@ -94,38 +94,11 @@ class Processing:
         dates = {row.digest: row.requested_on for row in known.rows if row.requested_on}
         return read_inbox(self.settings.inbox, requested_on=self.settings.requested_on, dates=dates)
 
-    def _take_in(self, received: Mapping[str, Received]) -> None:
-        """Bring the register up to what lies in the inbox."""
-        waiting = (RECEIVED, REFUSED)
-        self._give_up()
-        self.register.rows = [
-            row for row in self.register.rows if row.state not in waiting or row.request_id in received
-        ]
-        for name, one in received.items():
-            row = self.register.row(name)
-            if row is not None and row.state not in waiting:
-                if row.digest != one.digest:
-                    raise InputError(
-                        f"{Path(self.settings.inbox) / one.file}: was changed after request '{name}' was begun; put"
-                        " back what it was, and give what is new as a request of its own"
-                    )
-                continue
-            asked = one.request.requested_on if one.request is not None else ""
-            new = Row(name, one.file, one.digest, asked, due_date(asked) if asked else "")
-            new.tries = row.tries if row is not None else 0
-            if one.request is None:
-                new.state, new.reason = REFUSED, one.problem
-                print(f"process: {name}: refused: {one.problem}", flush=True)
-            if row is not None:
-                self.register.rows.remove(row)
-            self.register.rows.append(new)
-        self.register.write()
-
     def _resolve_each(self, received: Mapping[str, Received]) -> None:
         """Refuse what no run could be made for, each by itself: in a batch one would end the run of all."""
         for row in self.register.by_due_date():
             one = received.get(row.request_id)
-            if row.state not in (RECEIVED, REFUSED) or one is None or one.request is None:
+            if row.state not in WAITING or one is None or one.request is None:
                 continue
             problem = ""
             try:
@@ -136,13 +109,6 @@ class Processing:
                 problem = str(found)
                 print(f"process: {row.request_id}: refused: {problem}", flush=True)
             self._note([row], state=REFUSED if problem else RECEIVED, reason=problem)
-
-    def _give_up(self) -> None:
-        """Begin again what has lost the folder of its run; the verdicts that were made of it still count."""
-        for row in self.register.rows:
-            if row.state in (TRIAL, VERIFIED) and not (self.root / row.run).is_dir():
-                row.tries += bool(row.outcome)
-                row.state, row.outcome, row.reason, row.model, row.next = RECEIVED, "", "", "", ""
 
     # -- one student
 

@@ -32,9 +32,9 @@ QUALIFYING = {"mock_requests": 16, "measure_members": 2, "calibration_requests":
 
 @pytest.fixture(scope="module")
 def cheap() -> Iterator[None]:
-    """Few candidates, one attack that trains nothing."""
+    """A recipe of two steps for each method, one attack that trains nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "candidates", lambda batch: CANDIDATES[:1])
+        patch.setattr(preparation, "candidates", lambda batch: (CANDIDATES[0], CANDIDATES[2]))
         patch.setattr(MockScoring, "attacks", {"int8": Quantised(8)})
         yield
 
@@ -226,8 +226,9 @@ def models(site: Path) -> dict[str, bytes]:
     return found | {"next": (Path(Register.read(site / "out").model) / "model.pt").read_bytes()}
 
 
-@pytest.mark.parametrize("step", ["unlearn", "verify", "commit", "renew"])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("step", "when"), [("unlearn", "after"), ("verify", "after"), ("commit", "after"), ("renew", "before")]
+)
 def test_killed_at_a_step_it_ends_as_if_it_had_not_been(
     site: Path, passing: None, uninterrupted: dict[str, bytes], step: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,9 +27,9 @@ QUALIFYING = {"mock_requests": 16, "measure_members": MEMBERS, "calibration_requ
 
 @pytest.fixture(scope="module")
 def cheap() -> Iterator[None]:
-    """Few candidates, one attack that trains nothing."""
+    """A recipe of two steps for each method, one attack that trains nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "candidates", lambda batch: CANDIDATES[:1])
+        patch.setattr(preparation, "candidates", lambda batch: (CANDIDATES[0], CANDIDATES[2]))
         patch.setattr(MockScoring, "attacks", {"int8": Quantised(8)})
         yield
 
