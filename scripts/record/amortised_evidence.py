@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scripts.record.informing import agreed
 from scripts.record.model_guard import model_guard
 from scripts.record.qualification import Qualification
 from scripts.record.recovery_check import recovery_check
@@ -44,7 +46,7 @@ def judge_amortised(pool: Mapping[str, Any], *, task: Task, recipe: str, level: 
         return Verdict("INCONCLUSIVE", problem, (Check(ALIKE, False, problem),))
     decisions = dict(said["decisions"])
     decisions["kept_members"] = tuple(decisions["kept_members"])
-    return decide_amortised(
+    verdict = decide_amortised(
         Delivered(
             patients=size,
             teacher=float(said["teacher"][0]),
@@ -59,3 +61,11 @@ def judge_amortised(pool: Mapping[str, Any], *, task: Task, recipe: str, level: 
         exchangeable=Check(ALIKE, True, "same teacher, data, recipe and code"),
         level=level,
     )
+    if not verdict.evidence:
+        return verdict
+    renewed = sum(bool(one.get("unlearned")) for one in pool["members"])
+    found = dict(verdict.evidence["recovery"])
+    for name, metric in qualification.recovered_metric(size).items():
+        found[name] |= {f"{kind}_{task.key_metric}": value for kind, value in metric.items()}
+    more = agreed(pool) | {"recovery": found} | {"pool": {"members": len(pool["members"]), "renewed": renewed}}
+    return replace(verdict, evidence={**verdict.evidence, **more})

@@ -32,6 +32,7 @@ def informing(pool: Mapping[str, Any]) -> dict[str, Any]:
         matrix = np.array(apart)
         damage = damage_flag(delivered=matrix[0, 1:], retrained=matrix[1:, 1:])
         found["damage"] = {**asdict(damage), "flagged": damage.flagged}
+    found |= agreed(pool)
     if scores.delivered is not None:
         delivered = scores.by_patient(scores.delivered)
         retrained = np.stack([scores.by_patient(model) for model in scores.models["retrained"]])
@@ -41,3 +42,14 @@ def informing(pool: Mapping[str, Any]) -> dict[str, Any]:
             for number, (u, r, t) in enumerate(zip(delivered, retrained.mean(0), screen.t, strict=True))
         ]
     return found
+
+
+def agreed(pool: Mapping[str, Any]) -> dict[str, Any]:
+    """Agreement of decisions with the teacher on validation images, beside models that never saw the patients.
+
+    A retrained model decides otherwise on some images as well, by its seed: that is how far a student may be.
+    """
+    if not (own := pool.get("agreement")):
+        return {}
+    others = [float(value) for value in own["retrained"]]
+    return {"agreement": {"delivered": float(own["delivered"]), "retrained": others}}

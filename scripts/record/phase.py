@@ -169,6 +169,20 @@ def made_by(folder: RunFolder) -> dict[str, dict[str, Any]]:
     return {phase: found if phase == FIRST else {} for phase in phases}
 
 
+def made_exact(state: Mapping[str, Any], identity: Identity) -> bool:
+    """Whether nothing of what was ever forgotten can be in the student, by construction.
+
+    That is so for `fold_start` with `exact: true` from a member that was never trained on any of it; a member that
+    unlearned somebody since is shown by test alone.
+
+    Args:
+        state: of the run.
+        identity: of forgetting.
+    """
+    asked = state.get("goal") == "unlearn" and identity.procedure.get("exact") is True
+    return asked and not state.get("unlearned_members")
+
+
 def procedure_digest(root: str | Path) -> str:
     """Digest of all settings of all phases by which the student in a run's folder was made, the seed apart.
 

@@ -129,6 +129,22 @@ class Qualification:
             }
             return recovery_family(attacked, gap=teacher - members.mean(1)) if attacked else {}
 
+    def recovered_metric(self, size: int) -> dict[str, dict[str, float]]:
+        """Attack -> mean of the key metric after it over mock requests, of unlearned models and of members.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        with reading(self.where, remedy=REMEDY):
+            rows = self.sizes[str(size)]["requests"]
+            found: dict[str, dict[str, float]] = {}
+            for name in sorted({name for row in rows for name in row["recovery"]}):
+                own = [row["recovery"][name] for row in rows]
+                members = [np.mean([member[1] for member in one["members"]]) for one in own]
+                unlearned = [one["unlearned"][1] for one in own]
+                found[name] = {"unlearned": float(np.mean(unlearned)), "retrained": float(np.mean(members))}
+            return found
+
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Corrected scores of teacher and unlearned models, (P,), and of members, (P, S)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.provenance import check_fold_teacher
 from scripts.errors import InputError
 from scripts.files import read_json, write_json
@@ -131,7 +133,8 @@ class Answering:
             "said": {"patients": size, **said},
             "delivered": scoring.model(folder.student),
             "teacher": scoring.model(work.teacher_path),
-            "members": [{"digest": file_digest(job.weights), "values": scoring.model(job.weights)} for job in members],
+            "members": [_member(job, scoring) for job in members],
+            "agreement": _agreement(scoring, work.teacher_path, folder.student, members),
             "trusted": bool(work.cohort.resolution.get("trusted")),
             "digests": {"delivered": file_digest(folder.student), "teacher": about["teacher"]},
         }
@@ -162,3 +165,16 @@ class Answering:
                 job.weights, work.cohort, work.cohort.forget, trust_unrecorded=work.settings.trust_unrecorded
             )
         return jobs
+
+
+def _member(job: Job, scoring: Scoring) -> dict[str, Any]:
+    """What a measuring member says, and of how many patients it was only unlearned, not trained without them."""
+    record = ModelRecord.read(job.weights)
+    unlearned = record.unlearned if record is not None else 0
+    return {"digest": file_digest(job.weights), "values": scoring.model(job.weights), "unlearned": unlearned}
+
+
+def _agreement(scoring: Scoring, teacher: Path, student: Path, members: Sequence[Job]) -> dict[str, Any]:
+    """With the teacher: of the delivered model, and of models that never saw the patients."""
+    delivered, *others = scoring.agreement(teacher, [student, *(job.weights for job in members)])
+    return {"delivered": delivered, "retrained": others}

@@ -197,6 +197,7 @@ class ReferencePool:
             "disagreement": self.scoring.disagreements(
                 [self.folder.student, *(job.weights for job in jobs if job.kind == "retrained")]
             ),
+            "agreement": self._agreement(jobs),
             "training": _training(next(job for job in jobs if job.kind == "original").weights),
         }
         write_json(self.folder.private / SCORES, content)
@@ -215,6 +216,15 @@ class ReferencePool:
             rows = [self.scoring.attacked(job.weights, attack) for job in jobs if job.kind == kind]
             scores, metrics = zip(*rows, strict=True)
             found |= {kind: plain(scores), f"{kind}_{self.scoring.task.key_metric}": plain(metrics)}
+        return found
+
+    def _agreement(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """With the teacher: of the delivered model, and in each pair of both models with their original."""
+        kinds = {kind: [job.weights for job in jobs if job.kind == kind] for kind in KINDS}
+        found: dict[str, Any] = {"delivered": self.scoring.agreement(self.teacher, [self.folder.student])[0]}
+        for kind in ("unlearned", "retrained"):
+            pairs = zip(kinds["original"], kinds[kind], strict=True)
+            found[kind] = [self.scoring.agreement(original, [other])[0] for original, other in pairs]
         return found
 
     def _relearned(self, jobs: Sequence[Job]) -> dict[str, Any]:

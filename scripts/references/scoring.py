@@ -123,6 +123,10 @@ class Scoring:
             for one in decided
         ]
 
+    def agreement(self, model: Path, others: Sequence[Path]) -> list[float]:
+        """Of each other model with this one on validation images: Dice of decisions, or share of equal classes."""
+        return [1 - apart for apart in self.disagreements([model, *others])[0][1:]]
+
     @torch.no_grad()
     def _answers(self, network: nn.Module) -> list[list[float]]:
         """(images, cells) of the forget set, to four places."""

@@ -14,7 +14,7 @@ from scripts.record.bound import bound_verdict
 from scripts.record.certificate import release_problems
 from scripts.record.forgotten import tombstone_units
 from scripts.record.keys import HospitalKeys, canonical, signed_by
-from scripts.record.phase import read_identities
+from scripts.record.phase import made_exact, read_identities
 from scripts.record.run_folder import AGAIN, RunFolder
 from scripts.release.batch import batch_parts
 from scripts.release.destruction import Destruction
@@ -94,7 +94,7 @@ class Planning:
         self._require_own(identities["forget"], goal=state["goal"], teacher=models["before"])
         outcome, verdict_hash = self._outcome(state, models=models, reason=self.reason)
         digest = self._request_digest(request)
-        exact = _exact(state, identities["forget"])
+        exact = made_exact(state, identities["forget"])
         return {
             "shown": EXACT if exact else TESTED if outcome in ALLOWED else NOT_SHOWN,
             "descent": {
@@ -225,16 +225,6 @@ def _require_same(resolution: Mapping[str, Any], identity: Identity, *, path: Pa
         named = sorted(resolution["patients"]["forget"]), sorted(resolution["images"]["forget"])
     if named != (sorted(forgotten), images):
         raise Refused(f"{path}: names other patients or images as forgotten than the run forgot; {AGAIN}")
-
-
-def _exact(state: Mapping[str, Any], identity: Identity) -> bool:
-    """Whether nothing of what was ever forgotten can be in the student, by construction.
-
-    That is so for `fold_start` with `exact: true` from a member that was never trained on any of it; a member that
-    unlearned somebody since is shown by test alone.
-    """
-    apart = not state.get("unlearned_members")
-    return state["goal"] == "unlearn" and identity.procedure.get("exact") is True and apart
 
 
 def _hash(content: object) -> str:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from scripts.files import read_json, reading, write_text
+from scripts.identity import Identity
 from scripts.record.certificate import due_date
+from scripts.record.phase import made_exact, read_identities
 from scripts.record.run_folder import RunFolder
 from scripts.report.charts import attacks_chart, contrasts_chart, relearning_chart, scores_chart
 from scripts.report.summary import ATTACKED, KEY_METRICS, made
 
 TEMPLATE = Path(__file__).with_name("page.html")
 PLAIN = {
-    "PASS": "Models were trained again without the data, and this model was compared with them: on the data it behaves"
-    " as they do. The comparison could have found a difference; it found none.",
+    "PASS": "This model was compared with models that never saw the data: on the data it behaves as they do. The"
+    " comparison could have found a difference; it found none.",
     "FAIL-under": "The model still recognises the data. It must not be released as unlearned.",
     "FAIL-over": "The model treats the data worse than any model would that never saw it. That can give away who was"
     " forgotten. It must not be released as unlearned.",
@@ -25,6 +27,23 @@ PLAIN = {
     " model must not be released as unlearned.",
     "NO-MEASURABLE-INFLUENCE": "Models with and without the data do not differ measurably on it: there was nothing"
     " that unlearning could have removed.",
+}
+# For the letter to the person who asked; data-protection authorities ask what became of a request.
+_SEPARATE = (
+    " Your images themselves, earlier copies of the model and backups are dealt with apart from this. You may lodge a"
+    " complaint with the supervisory authority."
+)
+ANSWER = {
+    "PASS": "You asked us to remove your data from a computer model that we trained with it. We changed the model so"
+    " that it no longer makes use of what it had learned from your images, and compared it with models that never saw"
+    " them. We found no difference beyond a margin that was fixed before we looked. This is a statistical finding, not"
+    f" a proof that every trace is gone.{_SEPARATE}",
+    "NO-MEASURABLE-INFLUENCE": "You asked us to remove your data from a computer model that we trained with it. We"
+    " compared the model with models that never saw your images and found that your data had made no measurable"
+    f" difference to it.{_SEPARATE}",
+    "": "You asked us to remove your data from a computer model that we trained with it. We have tried, and could not"
+    " yet show that it succeeded. We will not use the changed model as one that no longer knows your data, and will"
+    f" tell you how we go on.{_SEPARATE}",
 }
 MEASURES = ("dice", "iou", "accuracy", "false_negative_rate")
 REMEDY = "remove it and run the command that writes it again"
@@ -70,12 +89,18 @@ class Report:
             charts["relearning_chart"] = Markup(relearning_chart(again["steps"], again["curves"], again["level"]))
         shown = dict(
             verdict=verdict,
+            kind=verdict.get("evidence_kind"),
+            after_attack=_after_attack(evidence.get("recovery") or {}),
+            agreement=evidence.get("agreement") or {},
+            pool=evidence.get("pool") or {},
+            exact=self._exact(),
             evidence=evidence if evidence.get("means") else {},
             mock=evidence if evidence.get("mock_requests") else {},
             fraction_interval=fraction_interval(evidence.get("means") or {}),
             request={name: request.get(name, "") for name in ("request_id", "requested_on", "ground")},
             due_on=due_date(request["requested_on"]) if request else "",
             plain=PLAIN[verdict["outcome"]],
+            answer=ANSWER.get(verdict["outcome"], ANSWER[""]),
             synthetic=self.synthetic,
             private=private,
             pictures=self._pictures() if private else [],
@@ -92,6 +117,13 @@ class Report:
             return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(shown)
         except UndefinedError as error:
             raise ValueError(f"the template needs what is not there: {error}") from error
+
+    def _exact(self) -> bool:
+        """Whether the data are gone by construction, and the tests are a check of the record."""
+        found = read_identities(self.folder).get("forget")
+        if found is None:
+            return False
+        return made_exact(self.folder.read_state(), Identity.read(found, where=self.folder.identity))
 
     def _metrics(self) -> list[dict[str, Any]]:
         found = _read(self.folder.metrics)
@@ -169,6 +201,16 @@ def fraction_interval(means: Mapping[str, Sequence[float]]) -> tuple[float, floa
     error = float(np.sqrt((count - 1) / count * ((parts - parts.mean()) ** 2).sum()))
     half = float(stats.t.ppf(0.975, count - 1)) * error
     return fraction(every) - half, fraction(every) + half
+
+
+def _after_attack(recovery: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Attack -> part of the gap that is there after it, and the key metric of unlearned and of other models."""
+    rows = []
+    for name, found in recovery.items():
+        key = next((key for key in KEY_METRICS if f"unlearned_{key}" in found), "")
+        row = {"name": name.replace("_", " "), "measure": key, "fraction": found["fraction"], "bound": found["bound"]}
+        rows.append(row | {kind: found.get(f"{kind}_{key}") for kind in ("unlearned", "retrained")})
+    return rows
 
 
 def _read(path: Path) -> dict[str, Any]:

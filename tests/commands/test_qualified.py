@@ -36,6 +36,13 @@ def cheap() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def again(qualified: Path, cheap: None, tmp_path: Path) -> Path:
+    """A copy: test processes side by side would meet in one folder."""
+    shutil.copytree(qualified, tmp_path / "again")
+    return tmp_path / "again"
+
+
 @pytest.fixture(scope="module")
 def qualified(shared: Path, pool: Path, cheap: None) -> Path:
     folder = shared / "qualified"
@@ -79,7 +86,7 @@ def test_members_have_seeds_of_their_own(qualified: Path) -> None:
     assert len(set(seeds)) == len(seeds) and 0 not in seeds
 
 
-def test_nobody_on_whom_the_recipe_was_found_is_drawn(qualified: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_on_whom_the_recipe_was_found_is_drawn(again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
     original = MockRequests.drawn
 
@@ -88,42 +95,40 @@ def test_nobody_on_whom_the_recipe_was_found_is_drawn(qualified: Path, monkeypat
         return drawn[-1][1]
 
     monkeypatch.setattr(MockRequests, "drawn", noted)
-    run("prepare", own(qualified))
+    run("prepare", own(again))
     ((available, mocks),) = drawn
-    recipe = json.loads((qualified / "models" / "recipe.json").read_text())
-    split = RecordedSplit.read(qualified / "models" / "split.json")
+    recipe = json.loads((again / "models" / "recipe.json").read_text())
+    split = RecordedSplit.read(again / "models" / "split.json")
     assert split is not None and recipe["calibrated_on"]
     assert not {salted(split.salt, "patient", patient) for patient in available} & set(recipe["calibrated_on"])
     patients = [patient for mock in mocks for patient in mock.patients]
     assert len(set(patients)) == REQUESTS and set(patients) <= available
 
 
-def test_again_it_makes_nothing(qualified: Path, cheap: None, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (qualified / "references").rglob("*.pt")}
-    text = content(qualified)
-    run("prepare", own(qualified))
+def test_again_it_makes_nothing(again: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (again / "references").rglob("*.pt")}
+    text = content(again)
+    run("prepare", own(again))
     assert "mock requests of 1 patients: not qualified" in capsys.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in (qualified / "references").rglob("*.pt")} == before
-    assert content(qualified) == text
+    assert {path: path.stat().st_mtime_ns for path in (again / "references").rglob("*.pt")} == before
+    assert content(again) == text
 
 
-def test_too_few_patients_are_told_and_end_nothing(qualified: Path, cheap: None, capsys: Any, tmp_path: Path) -> None:
-    shutil.copytree(qualified / "models", tmp_path / "models")
-    run("prepare", own(tmp_path, mock_patients=5, reference_dir=str(qualified / "references")))
+def test_too_few_patients_are_told_and_end_nothing(qualified: Path, again: Path, capsys: Any) -> None:
+    run("prepare", own(again, mock_patients=5))
     told = capsys.readouterr().out
     assert "no evidence from mock requests of 5 patients" in told and "judged by paired references" in told
-    assert content(tmp_path) == content(qualified)
+    assert content(again) == content(qualified)
 
 
-def test_a_target_with_a_member_s_seed_is_refused(qualified: Path, cheap: None, tmp_path: Path) -> None:
-    shutil.copytree(qualified / "models", tmp_path / "models")
-    path = model_path(model_dir=str(tmp_path / "models"), model_name="", fold=0).with_suffix(".json")
+def test_a_target_with_a_member_s_seed_is_refused(again: Path) -> None:
+    path = model_path(model_dir=str(again / "models"), model_name="", fold=0).with_suffix(".json")
     record = json.loads(path.read_text())
     record["training"]["seed"] = 1000 + 256
     path.write_text(json.dumps(record))
-    (tmp_path / "models" / "qualification.json").unlink()
+    (again / "models" / "qualification.json").unlink()
     with pytest.raises(Exception) as caught:
-        run("prepare", own(tmp_path, reference_dir=str(qualified / "references")))
+        run("prepare", own(again))
     error = user_error(caught.value)
     assert isinstance(error, InputError) and "reference_seed: 1256 is the seed of" in str(error)
 
