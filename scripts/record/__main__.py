@@ -1,4 +1,4 @@
-"""`python -m scripts.record check DIR`, `keys DIR`, `saw MODEL --id ID`, and `status DIR`."""
+"""`python -m scripts.record check DIR`, `show DIR`, `keys DIR`, `saw MODEL --id ID`, and `status DIR`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scripts.record.check import check_release
 from scripts.record.keys import MODEL_PUBLIC, PUBLIC, HospitalKeys, load_keys
 from scripts.record.register import Register, exit_code_of
 from scripts.record.saw import answers
+from scripts.record.show import release_lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     saw.add_argument("--id", required=True, help="of the patient or image")
     saw.add_argument("--level", default="patient", help="patient or image")
     saw.add_argument("--key-dir", action="append", default=[], help="folder of the hospital's keys; may be repeated")
+    show = commands.add_parser("show", help="what stands in a release folder: verdict, certificates, ledger, lineage")
+    show.add_argument("folder", help="release/ of a run")
     status = commands.add_parser("status", help="where each request of an inbox is, and which model is the present one")
     status.add_argument("folder", help="output_dir of run process")
     given = parser.parse_args(argv)
@@ -41,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.command == "keys":
             made = HospitalKeys.create(given.folder)
             print(f"keys: {given.folder}; give {PUBLIC} and {MODEL_PUBLIC} to auditors; key {made.key_id}")
+            return DONE
+        if given.command == "show":
+            print("\n".join(release_lines(given.folder)))
             return DONE
         if given.command == "status":
             return _status(given.folder)
