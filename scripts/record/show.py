@@ -60,7 +60,8 @@ def _verdict(content: Mapping[str, Any]) -> Iterator[str]:
     for check in _list(content, "checks"):
         own = check if isinstance(check, dict) else {}
         met = "met" if own.get("met") is True else "not met" if own.get("met") is False else "not made"
-        yield f"{met:10}{shown(f'{own.get("name")}: {own.get("detail")}', most=200)}"
+        told = f"{own.get('name')}: {own.get('detail')}"
+        yield f"{met:10}{shown(told, most=200)}"
     for line in _list(content, "not_tested"):
         yield _pair("not tested", line)
 
