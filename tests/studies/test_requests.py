@@ -2,8 +2,8 @@
 
 make study STUDY=requests
 
-Each request goes through `process`, as in a hospital: unlearn, verify, commit, renew. One that does not pass is committed
-with a reason, so that the row goes on, and its verdict stands in the table.
+Each request goes through `process`, as in a hospital: unlearn, verify, commit, renew. One that does not pass is
+committed with a reason, so that the row goes on, and its verdict stands in the table.
 """
 
 from __future__ import annotations
