@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,13 +142,20 @@ def _batches(dataset: AugmentedDataset) -> list[dict[str, Any]]:
 
 
 def build_recoveries(
-    names: Sequence[str], *, loaders: CohortLoaders, task: Task, arithmetic: Arithmetic, steps: int
+    names: Sequence[str],
+    *,
+    loaders: CohortLoaders,
+    task: Task,
+    arithmetic: Arithmetic,
+    steps: int,
+    without: Collection[str] = (),
 ) -> dict[str, Attack]:
     """Name -> attack, in the order of `NAMES`.
 
     Args:
         names: which of `NAMES`.
         steps: of those that train.
+        without: patients whose images no attacker has, beside the forget set: those of mock requests.
 
     Raises:
         InputError: an unknown name; steps below 1.
@@ -158,7 +165,7 @@ def build_recoveries(
         raise InputError(f"recovery: '{unknown[0]}' is not one of {', '.join(NAMES)}")
     if int(steps) < 1:
         raise InputError(f"recovery_steps: {steps} is not a positive number")
-    retain = loaders.cohort.retain
+    retain = [record for record in loaders.cohort.retain if record["patient_id"] not in without]
     chosen = [retain[position] for position in spread(len(retain))]  # the same images for all
     batches = _batches(loaders.prepare(chosen)) if names else []
     made = _changes(batches, task=task.name, arithmetic=arithmetic, steps=int(steps))

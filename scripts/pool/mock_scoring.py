@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +67,14 @@ class MockScoring:
         self.loaders, self.network, self.teacher = loaders, network, teacher
         self.task, self.arithmetic = task, arithmetic
 
-    @cached_property
-    def attacks(self) -> dict[str, Attack]:
-        """The whole family of a verdict, tried on every student and every measuring member."""
-        return build_recoveries(
-            NAMES, loaders=self.loaders, task=self.task, arithmetic=self.arithmetic, steps=self.steps
-        )
+    def attacks(self, without: Collection[str]) -> dict[str, Attack]:
+        """The whole family of a verdict, tried on every student and every measuring member.
+
+        Args:
+            without: patients of mock requests: training on them would be no recovery from other patients.
+        """
+        about: dict[str, Any] = {"loaders": self.loaders, "task": self.task, "arithmetic": self.arithmetic}
+        return build_recoveries(NAMES, steps=self.steps, without=without, **about)
 
     def fold(self, requests: Sequence[tuple[Sequence[Record], Path]], members: Sequence[Path]) -> list[dict[str, Any]]:
         """Of each request of one fold, plain JSON without an id; the members are run once for all of them.
@@ -83,16 +84,18 @@ class MockScoring:
             members: files of the models that never saw any of the records.
         """
         sizes = [len(records) for records, _ in requests]
+        attacks = self.attacks({record["patient_id"] for records, _ in requests for record in records})
         whole = self._batches([record for records, _ in requests for record in records])
         teacher = self._said(self._placed(self.teacher), whole)
         plain = [self._said(self._placed(path), whole) for path in members]
         attacked = {
             name: [self._said(attack(self._placed(path)), whole, decisions=False) for path in members]
-            for name, attack in self.attacks.items()
+            for name, attack in attacks.items()
         }
         found, start = [], 0
         for (records, student), size in zip(requests, sizes, strict=True):
-            found.append(self._request(records, student, slice(start, start + size), teacher, plain, attacked))
+            place = slice(start, start + size)
+            found.append(self._request(records, student, place, teacher, plain, attacks, attacked))
             start += size
         return found
 
@@ -103,6 +106,7 @@ class MockScoring:
         place: slice,
         teacher: Said,
         members: Sequence[Said],
+        attacks: Mapping[str, Attack],
         attacked: Mapping[str, Sequence[Said]],
     ) -> dict[str, Any]:
         patients = sorted({record["patient_id"] for record in records})
@@ -118,7 +122,7 @@ class MockScoring:
             members=np.stack([member.decisions[place] for member in members]),
         )
         recovery = {}
-        for name, attack in self.attacks.items():
+        for name, attack in attacks.items():
             after = self._said(attack(self._placed(student)), batches, decisions=False)
             recovery[name] = {
                 "unlearned": [mean(after.score), mean(after.metric)],

@@ -22,7 +22,7 @@ from scripts.verify.recovery import Recovery
 from scripts.verify.verdict import RELEVANT, Verdict
 
 LEVEL = 0.01  # of the checks on the delivered model
-KEPT = 0.5  # part of the teacher's departure that the delivered model's decisions may keep unseen
+KEPT = 0.5  # part of the teacher's departure; where more could go unseen in one model, it is said
 Array = NDArray[np.float64]
 
 
@@ -147,7 +147,11 @@ def _excess(name: str, found: Any, margin: float) -> Check:
 
 
 def _decisions(found: Decided, members: Sequence[float]) -> Check:
-    """The part of the teacher's own departure that its decisions keep lies where a member's does, well below a half."""
+    """The part of the teacher's own departure that its decisions keep lies where a member's does, at 99 %.
+
+    One model of one patient differs from the members by its seed as well, so that this alone could miss a half: it
+    finds a delivered model that is not as those of the mock requests, on which the procedure is judged.
+    """
     name = "delivered model: decisions"
     if found.kept is None:
         return Check(name, True, "the teacher's decisions do not depart from those of models without the patients")
@@ -158,8 +162,8 @@ def _decisions(found: Decided, members: Sequence[float]) -> Check:
     allowed = float(values.mean() + quantile * values.std(ddof=1))
     detail = f"keeps {found.kept:.2f} of the teacher's departure, members up to {allowed:.2f}"
     if allowed > KEPT:
-        detail += f": too wide to see whether {KEPT:g} is kept"
-    return Check(name, found.kept <= allowed <= KEPT, detail)
+        detail += f"; {KEPT:g} could go unseen in one model, and is for the mock requests to exclude"
+    return Check(name, found.kept <= allowed, detail)
 
 
 def _figures(delivered: Delivered, procedure: Procedure, recovery: Mapping[str, Recovery]) -> dict[str, Any]:

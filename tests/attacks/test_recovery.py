@@ -84,6 +84,18 @@ def test_refusals(bench: Any) -> None:
     assert build_recoveries([], steps=1, **settings) == {}
 
 
+def test_no_attacker_has_images_of_who_was_asked_for(bench: Any) -> None:
+    loaders = bench.loaders()
+    patient = loaders.cohort.retain[0]["patient_id"]
+    settings = {"loaders": loaders, "task": bench.task, "arithmetic": bench.arithmetic, "steps": 1}
+
+    def seen(**given: Any) -> set[str]:
+        made = build_recoveries(["batch_norm"], **settings, **given)
+        return {one for batch in made["batch_norm"].batches for one in batch["patient_id"]}  # type: ignore[attr-defined]
+
+    assert patient in seen() and patient not in seen(without={patient}) and seen(without={patient})
+
+
 def test_the_probe_trains_the_head_to_the_end(bench: Any, attacks: dict[str, Any]) -> None:
     """The supervised loss of the probe is below that of a few steps of a new head, and no other layer moves."""
     from scripts.objectives.supervised import supervised_loss

@@ -32,7 +32,7 @@ def cheap() -> Iterator[None]:
     """Few candidates, one attack that trains nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparation, "candidates", lambda batch: CANDIDATES[:1])
-        patch.setattr(MockScoring, "attacks", {"int8": Quantised(8)})
+        patch.setattr(MockScoring, "attacks", lambda self, without: {"int8": Quantised(8)})
         yield
 
 

@@ -30,7 +30,7 @@ def cheap() -> Iterator[None]:
     """A recipe of two steps for each method, one attack that trains nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparation, "candidates", lambda batch: (CANDIDATES[0], CANDIDATES[2]))
-        patch.setattr(MockScoring, "attacks", {"int8": Quantised(8)})
+        patch.setattr(MockScoring, "attacks", lambda self, without: {"int8": Quantised(8)})
         yield
 
 

@@ -8,7 +8,7 @@ A block is a teacher, a pool and measuring members of its own. Interrupted, it g
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,13 @@ FOLDER = common.WORK / "mock_requests"
 WANTED = {"true": "PASS", "ours": "PASS"}  # of the controls; of the others no PASS
 
 
+class WithoutAttacks(MockScoring):
+    """What comes back is another question."""
+
+    def attacks(self, without: Collection[str]) -> dict[str, Any]:
+        return {}
+
+
 def block(number: int) -> dict[str, Any]:
     """Control -> what is decided."""
     folder = FOLDER / f"block{number:02d}"
@@ -70,14 +77,13 @@ def block(number: int) -> dict[str, Any]:
     drawn = mocks.drawn()
     members = {fold: mocks.measured_by(fold) for fold in sorted({mock.fold for mock in drawn})}
     run_jobs([*(job for jobs in members.values() for job in jobs), *(mock.student for mock in drawn)])
-    scoring = MockScoring(
+    scoring = WithoutAttacks(
         loaders=space.loaders,
         network=space.network_def,
         teacher=space.teacher_path,
         task=space.task,
         arithmetic=space.arithmetic,
     )
-    scoring.__dict__["attacks"] = {}  # what comes back is another question
     weights = {fold: [job.weights for job in jobs] for fold, jobs in members.items()}
     found = {}
     for name, student in controls(folder, space.teacher_path).items():
