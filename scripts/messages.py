@@ -75,3 +75,8 @@ def _passes(sign: str, mixed: bool) -> bool:
 def _escape(sign: str) -> str:
     number = ord(sign)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def number_of(count: int, noun: str) -> str:
+    """`1 patient`, `2 patients`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

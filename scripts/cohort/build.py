@@ -15,6 +15,7 @@ from scripts.cohort.split import AUTO_FOLDS
 from scripts.cohort.split_file import RecordedSplit
 from scripts.data.source import DataSource
 from scripts.errors import InputError
+from scripts.messages import number_of
 from scripts.request import read_request
 
 FOLD_TEACHERS = "model_fold*.pt"
@@ -81,11 +82,8 @@ def build_cohort(
         gone=gone_images(source.records()) if callable(gone_images) else gone_images,
     )
     if cohort.gone:
-        print(
-            f"tombstones: {len(cohort.gone)} images of {len(units(cohort.gone))} patients were forgotten before and are"
-            " left out",
-            flush=True,
-        )
+        images, patients = number_of(len(cohort.gone), "image"), number_of(len(units(cohort.gone)), "patient")
+        print(f"tombstones: {images} of {patients} left out, forgotten before", flush=True)
     if teacher is not None:
         cohort.resolution["trusted"] = teacher.membership is None
         check_provenance(teacher.path, cohort, trust_unrecorded=trust_unrecorded, fold=fold)

@@ -16,6 +16,7 @@ from scripts.cohort.membership import salted
 from scripts.cohort.provenance import ModelRecord
 from scripts.engines.reference import member_paths
 from scripts.errors import InputError
+from scripts.messages import number_of
 from scripts.methods.recipe_file import RecipeFile
 from scripts.references.controls import write_request
 from scripts.references.jobs import Job, digest
@@ -74,7 +75,8 @@ class MockRequests:
         if possible >= LEAST_REQUESTS:
             return ""
         return (
-            f"{possible} mock requests of {self.size} patients can be drawn, at least {LEAST_REQUESTS} are needed;"
+            f"{number_of(possible, 'mock request')} of {number_of(self.size, 'patient')} can be drawn, at least"
+            f" {LEAST_REQUESTS} are needed;"
             " requests on this model are judged by paired references (run references)"
         )
 

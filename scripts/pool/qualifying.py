@@ -10,6 +10,7 @@ from scripts.cohort import Cohort
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.identity import code_identity, file_digest
+from scripts.messages import number_of
 from scripts.methods.recipe_file import RecipeFile
 from scripts.pool.candidates import Candidate
 from scripts.pool.mock_requests import MockRequest, MockRequests
@@ -62,6 +63,7 @@ class Qualifying:
         about = {"teacher": file_digest(self.teacher), "data": pairs.data_key, "code": code_identity()}
         known = Qualification.read(self.folder)
         for size in self.sizes:
+            of = number_of(size, "patient")
             mocks = MockRequests(
                 pairs=pairs,
                 cohort=self.cohort,
@@ -71,15 +73,15 @@ class Qualifying:
                 members=self.members,
             )
             if problem := mocks.problem():
-                print(f"prepare: no evidence from mock requests of {size} patients: {problem}", flush=True)
+                print(f"prepare: no evidence from mock requests of {of}: {problem}", flush=True)
                 continue
             drawn = mocks.drawn()
             keys = [mock.student.key for mock in drawn]
             if known is not None and known.same(about, size=size, keys=keys):
-                print(f"prepare: mock requests of {size} patients: {told(known.procedure(size))}", flush=True)
+                print(f"prepare: mock requests of {of}: {told(known.procedure(size))}", flush=True)
                 continue
             known = self._qualify(known, about, size, mocks, drawn)
-            print(f"prepare: mock requests of {size} patients: {told(known.procedure(size))}", flush=True)
+            print(f"prepare: mock requests of {of}: {told(known.procedure(size))}", flush=True)
 
     def _procedure(self) -> Candidate:
         """What `method: auto` does."""
@@ -99,7 +101,7 @@ class Qualifying:
     ) -> Qualification:
         members = {fold: mocks.measured_by(fold) for fold in sorted({mock.fold for mock in drawn})}
         jobs = [*(job for own in members.values() for job in own), *(mock.student for mock in drawn)]
-        print(f"prepare: {len(drawn)} mock requests of {size} patients; {_cost(jobs)}", flush=True)
+        print(f"prepare: {len(drawn)} mock requests of {number_of(size, 'patient')}; {_cost(jobs)}", flush=True)
         run_jobs(jobs, workers=self.workers, backend=self.backend)
         scored: list[dict[str, Any]] = []
         for fold, measuring in members.items():

@@ -19,6 +19,7 @@ from scripts.data.image_store import PRIVATE
 from scripts.errors import InputError
 from scripts.files import read_json, write_bytes, write_json
 from scripts.identity import file_digest
+from scripts.messages import number_of
 from scripts.methods.erase_to_retain import EraseToRetain
 from scripts.methods.recipe_file import RecipeFile
 from scripts.pool.candidates import Candidate
@@ -95,9 +96,11 @@ class Renewal:
 
     def _tell(self, found: Sequence[Outdated]) -> None:
         gone = len(units(self.cohort.gone))
-        print(f"renew: {len(found)} models of the pool know somebody of the {gone} patients who are gone", flush=True)
+        models, patients = number_of(len(found), "model"), number_of(gone, "patient")
+        print(f"renew: {patients} gone; {models} of the pool to be renewed", flush=True)
         for one in found:
-            print(f"renew: {one.path}: {len(one.by_patient())} patients, {len(one.seen)} images", flush=True)
+            seen = f"{number_of(len(one.by_patient()), 'patient')} with {number_of(len(one.seen), 'image')}"
+            print(f"renew: {one.path}: knows {seen}", flush=True)
 
     def _unlearn(self, found: Sequence[Outdated]) -> None:
         """All are made before the first is put in place: whatever is interrupted, each has the same targets."""

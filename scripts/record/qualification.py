@@ -13,6 +13,7 @@ import numpy as np
 
 from scripts.errors import InputError
 from scripts.files import read_json, reading
+from scripts.messages import number_of
 from scripts.verify.mock_requests import Departures, Procedure, judge_procedure
 from scripts.verify.recovery import Recovery, recovery_family
 
@@ -77,7 +78,7 @@ class Qualification:
                 return f"mock requests were measured with another {name}; {REMEDY}"
         if str(size) not in self.sizes:
             known = ", ".join(sorted(self.sizes)) or "none"
-            return f"mock requests of {size} patients were not measured (of {known} they were)"
+            return f"mock requests of {number_of(size, 'patient')} were not measured (of {known} they were)"
         if self.sizes[str(size)].get("recipes") != [recipe]:
             return "the student was made with other settings than the mock requests"
         return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from scripts.cohort.model_record import ModelRecord
 from scripts.data.source import LEVEL_KEYS
 from scripts.errors import InputError
+from scripts.messages import number_of
 from scripts.record.keys import HospitalKeys
 from scripts.record.lineage import FILE_NAME, Lineage
 
@@ -59,7 +60,7 @@ def _recorded(path: Path, unit: str, level: str) -> Answer:
         return Answer(str(path), None, "has no record of who was in it")
     saw = record.membership.saw(unit) if level == "patient" else record.membership.saw_image(unit)
     told = record.unlearned and record.fold >= 0 and not saw  # of a teacher its lineage tells more
-    since = f"; since its training it unlearned {record.unlearned} patients" if told else ""
+    since = f"; since its training it unlearned {number_of(record.unlearned, 'patient')}" if told else ""
     return Answer(str(path), saw, f"by its record{since}")
 
 

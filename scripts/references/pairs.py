@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.chain import overrides
+from scripts.cohort.model_record import ModelRecord
 from scripts.errors import InputError
 from scripts.identity import Identity, code_identity, file_digest
 from scripts.methods.choice import AUTO
@@ -150,8 +151,13 @@ class Pairs:
                         f"{name}: the student was made with {own.get(name)!r} in {phase}, the references would be with"
                         f" {others.get(name)!r}; give the settings that the student was made with"
                     )
-        if teacher.get("training", {}).get("seed") in range(self.first_seed, self.first_seed + MOST_PAIRS):
-            raise InputError(f"reference_seed: {self.first_seed} leads to the teacher's own seed; give another one")
+        own_seeds = {"the teacher": teacher.get("training", {}).get("seed")}
+        for member in sorted(self.fold_dir.glob("model_fold*.pt")):
+            record = ModelRecord.read(member)
+            own_seeds[member.name] = record.training.get("seed") if record is not None else None
+        for name, seed in own_seeds.items():
+            if seed in range(self.first_seed, self.first_seed + MOST_PAIRS):
+                raise InputError(f"reference_seed: {self.first_seed} leads to the seed of {name}; give another one")
 
     def _procedure(self, workflow: str, more: Mapping[str, Any], *, apart: Sequence[str]) -> dict[str, Any]:
         """The settings that a workflow of the pool has and from which weights follow, as a record holds them."""

@@ -16,7 +16,7 @@ from scripts.identity import Identity, file_digest
 from scripts.record.paired_evidence import KIND
 from scripts.record.phase import procedure_digest, read_identities
 from scripts.record.run_folder import RunFolder
-from scripts.record.tries import Tries
+from scripts.record.tries import Tries, level_of
 from scripts.references.jobs import Job, run_jobs
 from scripts.references.pairs import Pairs
 from scripts.references.scoring import Scoring, plain
@@ -116,8 +116,9 @@ class ReferencePool:
             kind: [self.scoring.corrected(getattr(self.pairs, kind)(pair).weights) for pair in range(count)]
             for kind in ("original", "retrained")
         }
+        level = level_of(Tries(self.folder).number(""))  # of a look that was not taken yet
         try:
-            return plan_pairs(**scores, budget=self._budget(count))  # type: ignore[arg-type]
+            return plan_pairs(**scores, budget=self._budget(count), level=level)  # type: ignore[arg-type]
         except ValueError as error:
             raise InputError(f"references: {error}") from error
 

@@ -19,7 +19,9 @@ from scripts.verify.u_lira import u_lira
 RATES_FROM, PATIENTS_FROM = 20, 5  # patients for rate claims, and for a label without them
 
 
-def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan: PairPlan) -> dict[str, Any]:
+def figures(
+    scores: RequestScores, found: PairedContrasts, shape: Pattern, plan: PairPlan, *, level: float
+) -> dict[str, Any]:
     """Gap, contrasts, pattern, power and what the evidence may be called."""
     # Power depends on the gap over the spread of O - R; in units of one of two independent models: times sqrt 2.
     effect = found.gap.mean / found.gap.sd * np.sqrt(2)
@@ -37,8 +39,8 @@ def figures(scores: RequestScores, found: PairedContrasts, shape: Pattern, plan:
         "forgotten_fraction": found.forgotten_fraction,
         "forgotten_fraction_uncorrected": _uncorrected(scores),
         "pattern": pattern_figures(shape, found.margin),
-        "power": power(effect=effect, rho=0.0, pairs=found.pairs, margin=found.margin, draws=DRAWS),
-        "detectable_gap": detectable_gap(spread=found.gap.sd, pairs=found.pairs, margin=found.margin),
+        "power": power(effect=effect, rho=0.0, pairs=found.pairs, margin=found.margin, level=level, draws=DRAWS),
+        "detectable_gap": detectable_gap(spread=found.gap.sd, pairs=found.pairs, margin=found.margin, level=level),
         "pairs_needed": plan.pairs,
         "budget": plan.budget,
         "attacks": {

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
-from scripts.verify.power import pairs_needed, power
+from scripts.verify.power import LEVEL, pairs_needed, power
 
 WANTED = 0.8  # power
 BOUND = 0.8  # of the lower bound of the effect by which is planned
@@ -57,10 +57,15 @@ def lower_effect(effect: float, pairs: int, *, level: float = BOUND) -> float:
     return float(optimize.brentq(above, low, high) / np.sqrt(pairs))
 
 
-def plan_pairs(*, original: ArrayLike, retrained: ArrayLike, budget: int, margin: float = MARGIN) -> PairPlan:
+def plan_pairs(
+    *, original: ArrayLike, retrained: ArrayLike, budget: int, margin: float = MARGIN, level: float = LEVEL
+) -> PairPlan:
     """Plan from the corrected scores of a pilot's pairs, nats.
 
     What a pair shares cancels in every contrast: power depends on the gap over the spread of O - R alone.
+
+    Args:
+        level: of each of the two tests of equivalence at the look that is planned.
 
     Raises:
         ValueError: fewer than four pairs, lengths that differ, a value that is not finite, no spread.
@@ -80,7 +85,7 @@ def plan_pairs(*, original: ArrayLike, retrained: ArrayLike, budget: int, margin
     effect = float((o - r).mean()) / spread
     low = lower_effect(effect, len(o))
     # In units of one model's spread for independent models, which is what `power` takes.
-    needed = pairs_needed(effect=low * np.sqrt(2), rho=0.0, wanted=WANTED, budget=MOST, margin=margin)
+    needed = pairs_needed(effect=low * np.sqrt(2), rho=0.0, wanted=WANTED, budget=MOST, margin=margin, level=level)
     return PairPlan(
         gap=float((o - r).mean()),
         sigma=float(np.sqrt((covariance[0, 0] + covariance[1, 1]) / 2)),
@@ -92,18 +97,19 @@ def plan_pairs(*, original: ArrayLike, retrained: ArrayLike, budget: int, margin
     )
 
 
-def detectable_gap(*, spread: float, pairs: int, margin: float = MARGIN) -> float:
+def detectable_gap(*, spread: float, pairs: int, margin: float = MARGIN, level: float = LEVEL) -> float:
     """The smallest gap, nats, at which a true retrain passes with power `WANTED`.
 
     Args:
         spread: standard deviation of O - R, nats.
     """
-    return _detectable_effect(int(pairs), float(margin)) * spread
+    return _detectable_effect(int(pairs), float(margin), float(level)) * spread
 
 
 @lru_cache(maxsize=64)
-def _detectable_effect(pairs: int, margin: float) -> float:
+def _detectable_effect(pairs: int, margin: float, level: float) -> float:
     def lacking(effect: float) -> float:
-        return power(effect=effect * np.sqrt(2), rho=0.0, pairs=pairs, margin=margin, draws=DRAWS) - WANTED
+        found = power(effect=effect * np.sqrt(2), rho=0.0, pairs=pairs, margin=margin, level=level, draws=DRAWS)
+        return found - WANTED
 
     return float(optimize.brentq(lacking, 0.0, 100.0, xtol=0.01))

@@ -95,9 +95,11 @@ def _decide(
         *delivered_checks(scores, gap=found.gap.mean, margin=margin, answers_margin=ANSWERS_MARGIN),
         *given,
     )
-    plan = plan_pairs(original=o, retrained=r, budget=budget, margin=margin)
+    plan = plan_pairs(original=o, retrained=r, budget=budget, margin=margin, level=level)
     outcome, reason = _outcome(found, checks, exchangeable, plan, relevant, level)
-    evidence = figures(scores, found, shape, plan) | {"pattern_of_answers": pattern_figures(answers, ANSWERS_MARGIN)}
+    evidence = figures(scores, found, shape, plan, level=level) | {
+        "pattern_of_answers": pattern_figures(answers, ANSWERS_MARGIN)
+    }
     return Verdict(outcome, reason, checks if exchangeable is None else (exchangeable, *checks), evidence)
 
 

@@ -247,7 +247,7 @@ def test_what_was_forgotten_before_is_in_no_set(tmp_path, listed, make_patients,
         assert not [name for name in SETS if gone in now.resolution["patients"][name]]
         assert image_ids(now.gone) == [f"i{gone[1:]}-0", f"i{gone[1:]}-1"]
         assert now.resolution["gone"] == {"images": 2, "patients": [gone]}
-        assert "2 images of 1 patients were forgotten before" in capsys.readouterr().out
+        assert "tombstones: 2 images of 1 patient left out, forgotten before" in capsys.readouterr().out
         with pytest.raises(KeyError):
             now.named("gone")
     for level, one in (("patient", gone), ("image", f"i{gone[1:]}-0")):

@@ -109,7 +109,7 @@ def test_again_it_makes_nothing(again: Path, capsys: pytest.CaptureFixture[str])
     before = {path: path.stat().st_mtime_ns for path in (again / "references").rglob("*.pt")}
     text = content(again)
     run("prepare", own(again))
-    assert "mock requests of 1 patients: not qualified" in capsys.readouterr().out
+    assert "mock requests of 1 patient: not qualified" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (again / "references").rglob("*.pt")} == before
     assert content(again) == text
 

@@ -46,3 +46,9 @@ def test_pairs_needed_is_the_smallest_number() -> None:
 def test_bad_input(changes: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(changes))):
         power(**{"effect": 4.0, "rho": 0.5, "pairs": 8, **changes})
+
+
+def test_a_stricter_level_needs_more_pairs() -> None:
+    """A first try has 4 %, a second .8 %: the plan is made for the level at which it will be judged."""
+    needed = [pairs_needed(effect=3.0, rho=0.0, level=level) for level in (0.05, 0.04, 0.008)]
+    assert all(needed) and needed == sorted(needed) and needed[2] > needed[0]  # type: ignore[operator,type-var]
