@@ -1,4 +1,4 @@
-"""How far a fold's members, who lack a whole fold, stand from a model that lacks one patient: the bias of mock requests.
+"""How far members that lack a whole fold stand from a model that lacks one patient: the bias of mock requests.
 
 make study STUDY=stand_in
 
