@@ -15,6 +15,7 @@ from scripts.errors import InputError, user_error
 from scripts.inbox.batches import Answer, answers
 from scripts.inbox.inbox import Received, read_inbox
 from scripts.inbox.intake import WAITING, take_in
+from scripts.record.keys import load_keys
 from scripts.record.lock import lock_folder, unlock_folder
 from scripts.record.register import COMMITTED, RECEIVED, REFUSED, TRIAL, VERIFIED, Register, Row, exit_code_of
 from scripts.record.run_folder import RunFolder
@@ -38,7 +39,8 @@ class Processing:
         self, *, config_dir: str | Path, settings: Settings, resolve: Callable[[str, Mapping[str, Any]], Any]
     ) -> None:
         self.config_dir, self.settings, self.resolve = Path(config_dir), settings, resolve
-        self.root = Path(settings.output_dir or "eval/process")
+        # Whole paths: the register is read by commands that stand elsewhere.
+        self.root = Path(settings.output_dir or "eval/process").absolute()
         self.register = Register(self.root, [])
 
     def run(self) -> None:
@@ -50,12 +52,14 @@ class Processing:
         """
         self._check_settings()
         received = {one.name: one for one in self._received()}
+        if not received:
+            print(f"process: {self.settings.inbox} holds no request", flush=True)
         private = self.root / "private"
         private.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_folder(private, shown=self.root)
         try:
             self.register = Register.read(self.root)
-            self.register.model = self.register.model or str(self.settings.model_dir)
+            self.register.model = self.register.model or str(Path(self.settings.model_dir).absolute())
             self.register.renewed = self.register.renewed or self.register.model
             take_in(self.register, received, inbox=self.settings.inbox)
             self._adopt()
@@ -88,6 +92,7 @@ class Processing:
         for name in ("inbox", "key_dir", "tombstones"):
             if not self.settings[name]:
                 raise InputError(f"{name}: none is given; process commits requests, and keeps who is gone out")
+        load_keys(self.settings.key_dir)
 
     def _received(self) -> list[Received]:
         known = Register.read(self.root)

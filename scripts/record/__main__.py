@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     saw.add_argument("model", help="file of the weights; its record and lineage lie beside it")
     saw.add_argument("--id", required=True, help="of the patient or image")
     saw.add_argument("--level", default="patient", help="patient or image")
+    saw.add_argument("--pool", default="", help="folder of the fold teachers, where they do not lie beside the model")
     saw.add_argument("--key-dir", action="append", default=[], help="folder of the hospital's keys; may be repeated")
     show = commands.add_parser("show", help="what stands in a release folder: verdict, certificates, ledger, lineage")
     show.add_argument("folder", help="release/ of a run")
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.command == "status":
             return _status(given.folder)
         if given.command == "saw":
-            return _saw(given.model, given.id, given.level, given.key_dir)
+            return _saw(given.model, given.id, given.level, given.key_dir, given.pool)
         return _check(given.folder, given.public_key, given.anchor, given.model_key)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -66,10 +67,10 @@ def _status(folder: str) -> int:
     return exit_code_of(register.rows)
 
 
-def _saw(model: str, unit: str, level: str, key_dir: list[str]) -> int:
+def _saw(model: str, unit: str, level: str, key_dir: list[str], pool: str) -> int:
     keys = load_keys(key_dir) if key_dir else ()
     told = {True: "yes", False: "no", None: "not known"}
-    found = list(answers(model, unit, level=level, keys=keys))
+    found = list(answers(model, unit, level=level, keys=keys, pool=pool))
     for one in found:
         print(f"{told[one.saw]:9} {one.model}: {one.why}")
     return FAIL if any(one.saw for one in found) else DONE

@@ -31,17 +31,23 @@ class Answer:
     why: str
 
 
-def answers(model: str | Path, unit: str, *, level: str, keys: Sequence[HospitalKeys] = ()) -> Iterator[Answer]:
-    """Of the model, its ancestors and the pool in its folder.
+def answers(
+    model: str | Path, unit: str, *, level: str, keys: Sequence[HospitalKeys] = (), pool: str | Path = ""
+) -> Iterator[Answer]:
+    """Of the model, its ancestors and its pool.
 
     Args:
         unit: id of a patient or an image.
         keys: of the hospital; without them ancestors that forgot are not recognised.
+        pool: folder of the fold teachers; empty: that of the model.
 
     Raises:
-        InputError: there is no such model; a record is damaged; a level at which no record answers.
+        InputError: there is no such model or folder; a record is damaged; a level at which no record answers.
     """
     path = Path(model)
+    folder = Path(pool) if pool else path.parent
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
     if not path.is_file():
         raise InputError(f"{path}: no such model")
     if level not in ASKED:
@@ -49,7 +55,7 @@ def answers(model: str | Path, unit: str, *, level: str, keys: Sequence[Hospital
     own = _recorded(path, unit, level)
     yield own
     yield from _ancestors(path, unit, level, keys, still=own.saw is True)
-    for member in sorted(path.parent.glob("model_fold*.pt")):
+    for member in sorted(folder.glob("model_fold*.pt")):
         if member != path:
             yield _recorded(member, unit, level)
 

@@ -262,6 +262,7 @@ def test_killed_at_a_step_it_ends_as_if_it_had_not_been(
         ({"next_dir": "x"}, "next_dir: is of a single request"),
         ({"inbox": ""}, "inbox: none is given"),
         ({"key_dir": ""}, "key_dir: none is given"),
+        ({"key_dir": "nowhere"}, "nowhere"),
         ({"inbox": "nowhere"}, "inbox: nowhere: no such folder"),
     ],
 )

@@ -49,6 +49,10 @@ def test_the_model_its_ancestors_and_its_pool(hospital: tuple[Path, HospitalKeys
         False,
         True,
     ]
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    apart = answers(folder / "model.pt", "p1", level="patient", keys=[keys], pool=elsewhere)
+    assert [one.saw for one in apart] == [False, True]
     kept = list(answers(folder / "model.pt", "p0", level="patient", keys=[keys]))
     assert [one.saw for one in kept] == [True, True, True, False]
 
