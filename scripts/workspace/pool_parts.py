@@ -69,10 +69,14 @@ class PoolParts(MethodParts):
         Raises:
             InputError, Refused: as the workflow would.
         """
+        from scripts.settings.config_file import is_expression, read_config
         from scripts.settings.workflows import WORKFLOWS
         from scripts.workspace.workspace import Workspace, settings_of
 
-        own = {name: value for name, value in values.items() if name in WORKFLOWS[workflow].names}
+        # In a bundle that was built for a data set its workflow files have defaults of their own.
+        written = read_config(Path(self.settings.bundle_root) / "configs" / f"{workflow}.yaml")
+        plain = {name: value for name, value in written.items() if not is_expression(value)}
+        own = {name: value for name, value in {**plain, **values}.items() if name in WORKFLOWS[workflow].names}
         return Workspace(workflow=workflow, settings=settings_of(own, workflow)).cohort
 
     def write_answers(self) -> None:
