@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.chain import overrides, run_workflow
+from scripts.cohort.build import FOLD_TEACHERS
 from scripts.errors import InputError, user_error
 from scripts.inbox.batches import Answer, answers
 from scripts.inbox.inbox import Received, read_inbox
@@ -175,6 +176,8 @@ class Processing:
         """Bring the pool up to the present model, where it is not."""
         if self.settings.renew_by == NONE or self.register.renewed == self.register.model:
             return
+        if not any(Path(self.settings.fold_dir or self.settings.model_dir).glob(FOLD_TEACHERS)):
+            return  # requests are answered without a pool
         run_workflow([str(self.config_dir / "renew.yaml")], run_id="renew", overrides=self._own("renew"))
         self.register.renewed = self.register.model
         self.register.write()

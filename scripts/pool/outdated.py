@@ -79,6 +79,16 @@ def outdated(*, cohort: Cohort, folder: Path, pairs: Pairs, members: int) -> Ite
     yield from _measuring(cohort, pairs, members)
 
 
+def left_behind(*, cohort: Cohort, pairs: Pairs) -> list[Path]:
+    """Models of paired references that know somebody who is gone: of no use to the present teacher, and still there."""
+    found = []
+    for path in sorted(pairs.folder.glob("*/*/model.pt")):
+        record = ModelRecord.read(path)
+        if record is not None and record.membership is not None and seen_of_gone(record.membership, cohort):
+            found.append(path)
+    return found
+
+
 def _measuring(cohort: Cohort, pairs: Pairs, members: int) -> Iterator[Outdated]:
     """Measuring members of the training set before somebody left it, whose successors are not there yet."""
     found: dict[tuple[int, int], Outdated] = {}

@@ -24,7 +24,7 @@ from scripts.methods.erase_to_retain import EraseToRetain
 from scripts.methods.recipe_file import RecipeFile
 from scripts.pool.candidates import Candidate
 from scripts.pool.fold_pool import Training
-from scripts.pool.outdated import Outdated, outdated
+from scripts.pool.outdated import Outdated, left_behind, outdated
 from scripts.record.lock import lock_folder, unlock_folder
 from scripts.references.controls import write_request
 from scripts.references.jobs import Job, digest, run_jobs
@@ -101,6 +101,9 @@ class Renewal:
         for one in found:
             seen = f"{number_of(len(one.by_patient()), 'patient')} with {number_of(len(one.seen), 'image')}"
             print(f"renew: {one.path}: knows {seen}", flush=True)
+        if left := left_behind(cohort=self.cohort, pairs=self.pairs):
+            told = f"{number_of(len(left), 'model')} of earlier references, the first is {left[0]}"
+            print(f"renew: still with you: {told}; they know who is gone, remove them", flush=True)
 
     def _unlearn(self, found: Sequence[Outdated]) -> None:
         """All are made before the first is put in place: whatever is interrupted, each has the same targets."""
