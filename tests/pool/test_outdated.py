@@ -35,7 +35,7 @@ def model(path: Path, *patients: str, fold: int = -1) -> Path:
 @pytest.fixture
 def pairs(tmp_path: Path) -> Any:
     (tmp_path / "references").mkdir()
-    return SimpleNamespace(folder=tmp_path / "references")
+    return SimpleNamespace(folder=tmp_path / "references", teacher=tmp_path / "model.pt")
 
 
 def test_fold_teachers_by_their_record(tmp_path: Path, pairs: Any) -> None:
