@@ -6,6 +6,7 @@ Models and run folders go to `eval/studies/`, so a study that is interrupted or 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,9 +92,9 @@ def save(name: str, content: Any) -> None:
 
 
 def rounded(content: Any) -> Any:
-    """The same with floats of four places."""
+    """The same with floats of four places; what is not finite, which JSON does not know, is None."""
     if isinstance(content, float):
-        return round(content, 4)
+        return round(content, 4) if math.isfinite(content) else None
     if isinstance(content, Mapping):
         return {str(key): rounded(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
