@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from scripts.engines.models import model_path
-from scripts.files import write_tensors
 from scripts.pool.candidates import Candidate
 from scripts.pool.mock_requests import MockRequest, MockRequests
 from scripts.pool.mock_scoring import MockScoring
@@ -42,11 +42,28 @@ FOLDER = common.WORK / "mock_requests"
 WANTED = {"true": "PASS", "ours": "PASS"}  # of the controls; of the others no PASS
 
 
-class WithoutAttacks(MockScoring):
-    """What comes back is another question."""
+class Mixed(nn.Module):
+    """Logits so far on the way from one network to another: 0.5 is half of what was forgotten, 1.6 too much of it."""
+
+    def __init__(self, first: nn.Module, last: nn.Module, *, part: float) -> None:
+        super().__init__()
+        self.first, self.last, self.part = first, last, part
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        start = self.first(image)
+        return start + self.part * (self.last(image) - start)
+
+
+class ControlScoring(MockScoring):
+    """Of controls, some of which are mixtures; what comes back is another question."""
 
     def attacks(self, without: Collection[str]) -> dict[str, Any]:
         return {}
+
+    def _placed(self, path: Path) -> nn.Module:
+        name, _, part = path.name.partition("@")
+        network = super()._placed(path.with_name(name))
+        return Mixed(super()._placed(self.teacher), network, part=float(part)).eval() if part else network
 
 
 def block(number: int) -> dict[str, Any]:
@@ -77,7 +94,7 @@ def block(number: int) -> dict[str, Any]:
     drawn = mocks.drawn()
     members = {fold: mocks.measured_by(fold) for fold in sorted({mock.fold for mock in drawn})}
     run_jobs([*(job for jobs in members.values() for job in jobs), *(mock.student for mock in drawn)])
-    scoring = WithoutAttacks(
+    scoring = ControlScoring(
         loaders=space.loaders,
         network=space.network_def,
         teacher=space.teacher_path,
@@ -108,7 +125,7 @@ def controls(folder: Path, teacher: Path) -> dict[str, Callable[[MockRequest], P
         return lambda mock: mock.student.weights if (number(mock) + 1) % every else teacher
 
     def scaled(part: float) -> Callable[[MockRequest], Path]:
-        return lambda mock: mixed(folder, teacher, mock.student.weights, part=part)
+        return lambda mock: mock.student.weights.with_name(f"{mock.student.weights.name}@{part}")
 
     return {
         "true": lambda mock: model_path(model_dir=str(folder), model_name="", fold=mock.fold),
@@ -120,21 +137,6 @@ def controls(folder: Path, teacher: Path) -> dict[str, Callable[[MockRequest], P
         "a fifth skipped": skipped(5),
         "members of another fold": lambda mock: mock.student.weights,
     }
-
-
-def mixed(folder: Path, teacher: Path, student: Path, *, part: float) -> Path:
-    """Weights so far on the way from the teacher to the student."""
-    first, last = (torch.load(path, weights_only=True) for path in (teacher, student))
-    values = {
-        name: value + part * (last[name] - value) if value.is_floating_point() else value
-        for name, value in first.items()
-    }
-    for name, value in values.items():
-        if name.endswith("running_var"):
-            values[name] = value.clamp(min=1e-4)
-    path = folder / "mixed" / f"{part:g}_{student.parents[1].name}.pt"
-    write_tensors(path, values)
-    return path
 
 
 def decided(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
