@@ -24,6 +24,7 @@ from scripts.pool.mock_requests import MockRequest, MockRequests
 from scripts.pool.mock_scoring import MockScoring
 from scripts.record.qualification import Qualification
 from scripts.references.jobs import run_jobs
+from scripts.settings.given import Settings
 from scripts.verify.amortised import Delivered, decide_amortised
 from scripts.verify.check import Check
 from scripts.verify.decisions import Decided
@@ -82,7 +83,8 @@ def block(number: int) -> dict[str, Any]:
     about = {**common.known("prepare", own), "model_dir": str(folder), "reference_dir": str(folder / "pool")}
     about |= {"bundle_root": str(common.ROOT), "progress": False, "threads": 1, "output_dir": str(folder / "run")}
     about |= {"reference_seed": POOL_SEED + 1_000 * number}
-    space = Workspace(workflow="prepare", settings=settings_of(about, "prepare"))
+    given = Settings("prepare", dict(settings_of(about, "prepare")), given=about)
+    space = Workspace(workflow="prepare", settings=given)
     mocks = MockRequests(
         pairs=space.candidate_pairs(RECIPE),
         cohort=space.cohort,
