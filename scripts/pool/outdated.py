@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import Record
+from scripts.cohort.membership import Membership
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.provenance import seen_of_gone
 from scripts.errors import InputError
@@ -23,7 +24,7 @@ class Outdated:
     Attributes:
         path: of its weights.
         record: beside them.
-        seen: images of who is gone on which it was trained.
+        seen: images of who is gone on which it was trained; none where it only belongs elsewhere now.
         place: of its successor, where that is not its own: a measuring member belongs to one training set.
     """
 
@@ -90,17 +91,31 @@ def left_behind(*, cohort: Cohort, pairs: Pairs) -> list[Path]:
 
 
 def _measuring(cohort: Cohort, pairs: Pairs, members: int) -> Iterator[Outdated]:
-    """Measuring members of the training set before somebody left it, whose successors are not there yet."""
-    found: dict[tuple[int, int], Outdated] = {}
-    for path in sorted(pairs.folder.glob("fold_out/*/model_fold*.pt")):
+    """Measuring members of the training set before somebody left it, whose successors are not there yet.
+
+    Those of the fold of who is gone never saw him: as they are they belong to the present training set.
+    """
+    found: dict[tuple[int, int], list[Outdated]] = {}
+    for path in measuring_files(pairs):
         record = ModelRecord.read(path)
-        if record is None or record.membership is None or not (path.parent / "done.json").is_file():
-            continue
-        if seen := tuple(seen_of_gone(record.membership, cohort)):
-            found[record.fold, int(record.training.get("seed", 0))] = Outdated(path, record, seen)
+        if record is not None and record.membership is not None:
+            one = Outdated(path, record, tuple(seen_of_gone(record.membership, cohort)))
+            if one.seen or _is_of(one, cohort):
+                found.setdefault((record.fold, one.seed), []).append(one)
     mocks = MockRequests(pairs=pairs, cohort=cohort, teacher=pairs.teacher, count=0, members=members)
     for fold in sorted({fold for fold, _ in found}):
         for seed, job in zip(mocks.seeds(fold), mocks.measured_by(fold), strict=True):
-            older = found.get((fold, seed))
-            if older is not None and not job.done():
-                yield Outdated(older.path, older.record, older.seen, job)
+            if (fold, seed) in found and not job.done():
+                yield replace(min(found[fold, seed], key=lambda one: len(one.seen)), place=job)
+
+
+def measuring_files(pairs: Pairs) -> list[Path]:
+    """Files of all measuring members that are whole."""
+    found = pairs.folder.glob("fold_out/*/model_fold*.pt")
+    return sorted(path for path in found if (path.parent / "done.json").is_file())
+
+
+def _is_of(one: Outdated, cohort: Cohort) -> bool:
+    """Whether it was trained on what a member of its fold is trained on now."""
+    now = Membership.of(cohort.training(one.record.fold), one.salt)
+    return one.record.membership == now

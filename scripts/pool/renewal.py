@@ -15,6 +15,8 @@ from scripts.chain import overrides
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import image_ids, units
 from scripts.cohort.membership import record_path, salted
+from scripts.cohort.model_record import ModelRecord
+from scripts.cohort.provenance import seen_of_gone
 from scripts.data.image_store import PRIVATE
 from scripts.errors import InputError
 from scripts.files import read_json, write_bytes, write_json
@@ -24,7 +26,7 @@ from scripts.methods.erase_to_retain import EraseToRetain
 from scripts.methods.recipe_file import RecipeFile
 from scripts.pool.candidates import Candidate
 from scripts.pool.fold_pool import Training
-from scripts.pool.outdated import Outdated, left_behind, outdated
+from scripts.pool.outdated import Outdated, left_behind, measuring_files, outdated
 from scripts.record.lock import lock_folder, unlock_folder
 from scripts.references.controls import write_request
 from scripts.references.jobs import Job, digest, run_jobs
@@ -82,11 +84,16 @@ class Renewal:
             self._install()
             found = self._outdated()
             self._tell(found)
-            if found and self.by == UNLEARN:
-                self._unlearn(found)
-            elif found:
-                self._retrain(found)
+            for one in found:
+                if not one.seen:
+                    _keep(one)
+            known = [one for one in found if one.seen]
+            if known and self.by == UNLEARN:
+                self._unlearn(known)
+            elif known:
+                self._retrain(known)
             self._remove_mock_students()
+            self._remove_measuring()
         finally:
             for folder in (self.pairs.folder, private):
                 unlock_folder(folder)
@@ -96,9 +103,10 @@ class Renewal:
 
     def _tell(self, found: Sequence[Outdated]) -> None:
         gone = len(units(self.cohort.gone))
-        models, patients = number_of(len(found), "model"), number_of(gone, "patient")
+        known = [one for one in found if one.seen]
+        models, patients = number_of(len(known), "model"), number_of(gone, "patient")
         print(f"renew: {patients} gone; {models} of the pool to be renewed", flush=True)
-        for one in found:
+        for one in known:
             seen = f"{number_of(len(one.by_patient()), 'patient')} with {number_of(len(one.seen), 'image')}"
             print(f"renew: {one.path}: knows {seen}", flush=True)
         if left := left_behind(cohort=self.cohort, pairs=self.pairs):
@@ -169,6 +177,23 @@ class Renewal:
             shutil.rmtree(folder)
             folder.mkdir(mode=0o700)
             write_json(noted, {"teacher": teacher})
+
+    def _remove_measuring(self) -> None:
+        """Remove measuring members that know who is gone: each has its successor, or is of no use any more."""
+        for path in measuring_files(self.pairs):
+            record = ModelRecord.read(path)
+            if record is not None and record.membership is not None and seen_of_gone(record.membership, self.cohort):
+                shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _keep(one: Outdated) -> None:
+    """Put a measuring member that never saw who is gone where the present training set looks for it."""
+    assert one.place is not None, "a fold teacher that saw nobody who is gone is not outdated"
+    write_bytes(record_path(one.target), record_path(one.path).read_bytes())
+    write_bytes(one.target, one.path.read_bytes())
+    done = read_json(one.path.parent / "done.json", remedy="remove its folder")
+    write_json(one.target.parent / "done.json", {**done, "key": one.place.key})
+    shutil.rmtree(one.path.parent, ignore_errors=True)
 
 
 def _staged(one: Outdated, job: Job) -> dict[str, Any]:

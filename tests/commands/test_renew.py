@@ -11,6 +11,7 @@ import pytest
 
 from scripts.attacks.quantisation import Quantised
 from scripts.cohort.model_record import ModelRecord
+from scripts.cohort.split_file import RecordedSplit
 from scripts.identity import file_digest
 from scripts.pool import preparation, renewal
 from scripts.pool.mock_scoring import MockScoring
@@ -89,6 +90,16 @@ def knowing(folder: Path, patient: str) -> list[str]:
     return found
 
 
+def measuring_of_his_fold(folder: Path) -> list[Path]:
+    """Measuring members that were trained without the fold of who is gone, but for those of the recipe."""
+    split = RecordedSplit.read(folder / "models" / "split.json")
+    assert split is not None
+    fold = split.fold[split.digest(GONE)]
+    paths = (folder / "references").glob(f"fold_out/*/model_fold{fold}.pt")
+    records = {path: ModelRecord.read(path) for path in paths}
+    return [path for path, record in records.items() if record is not None and record.training["seed"] != 1000]
+
+
 def second(folder: Path, name: str = "second", **changes: Any) -> dict[str, Any]:
     request = request_file(folder / f"{name}.csv", [OTHER], request_id=name)
     asked = {"request": str(request), "output_dir": str(folder / name), "near_duplicates": False}
@@ -129,8 +140,11 @@ def renewal_paths(told: str) -> list[str]:
 def test_the_pool_serves_again(hospital: Path, by: str, requests: int, capsys: pytest.CaptureFixture[str]) -> None:
     clean = {path: path.read_bytes() for path in (hospital / "models").glob("model_fold*.pt")}
     others = [path for path in clean if not ModelRecord.read(path).membership.saw(GONE)]  # type: ignore[union-attr]
+    measuring = {path.read_bytes() for path in measuring_of_his_fold(hospital)}
     renew(hospital, renew_by=by, mock_requests=requests)
-    assert not [path for path in knowing(hospital, GONE) if path.startswith("models") or "fold_out" in path]
+    assert not knowing(hospital, GONE)
+    # Those of his own fold never saw him: they are not trained again, only found under the new training set.
+    assert len(measuring) == MEMBERS and {path.read_bytes() for path in measuring_of_his_fold(hospital)} == measuring
     assert len(others) == FOLDS - 1 and all(path.read_bytes() == clean[path] for path in others)
     records = [ModelRecord.read(path) for path in clean if path not in others]
     assert [record.unlearned for record in records if record is not None] == [1 if by == "unlearn" else 0]
