@@ -16,13 +16,16 @@ HEAVY = (
     *("peft", "transformers", "accelerate", "huggingface_hub", "itk", "pydicom", "imagehash", "scipy", "sklearn"),
     *("skimage", "pandas", "matplotlib", "tensorboard", "tensorboardX", "mlflow", "torchvision"),
 )
-# Statistics are what these workflows are for; preparation makes models as references are made.
+# Statistics are what these workflows are for; preparation makes models as references are made, renewal prepares, and
+# processing computes a verdict again before it commits.
 STATISTICS = {
     "prepare": {
         "scripts.pool.calibration": "scipy",
         "scripts.pool.preparation": "scipy",
         "scripts.pool.qualifying": "scipy",
     },
+    "process": {"scripts.inbox.processing": "scipy"},
+    "renew": {"scripts.pool.renewal": "scipy"},
     "references": {"scripts.references.pool": "scipy"},
     "verify": {"scripts.record.judgement": "scipy", "scripts.references.answering": "scipy"},
     "verifier_study": {"scripts.references.verifier_study": "scipy"},

@@ -21,6 +21,7 @@ from scripts.record.lock import lock_folder, unlock_folder
 from scripts.record.register import COMMITTED, RECEIVED, REFUSED, TRIAL, VERIFIED, Register, Row, exit_code_of
 from scripts.record.run_folder import RunFolder
 from scripts.release.gate import ALLOWED, NO_INFLUENCE, verdict_of
+from scripts.release.successor import MODEL
 from scripts.settings.given import Settings
 
 OWN = ("request", "withdrawn", "forget_ratio", "next_dir", "batch_of", "override_reason", "fold")
@@ -204,6 +205,9 @@ class Processing:
         own = overrides(self.settings, workflow) | {"model_dir": self.register.model}
         own.pop("requested_on", None)  # of bare lists: a step is told the date with the list
         own["output_dir"] = str(self.root / "pool")  # of what is made for the pool; a request's run has its own
+        if self.register.model != str(Path(self.settings.model_dir).absolute()):
+            own["model_name"] = MODEL  # as a commit writes it, with its split beside it
+            own.pop("split_dir", None)
         if workflow == "commit":
             return own
         if not Path(self.settings.tombstones).exists():  # it is there from the first commit on
@@ -230,7 +234,14 @@ class Processing:
         """The command by which a person commits it; afterwards process goes on from there."""
         if not answer.rows[0].next:
             self._note(answer.rows, next=self._next())
-        return (
-            f"run commit with --output_dir {self.root / answer.run} --model_dir {self.register.model} --request"
-            f" {answer.asked} --next_dir {answer.rows[0].next} and --override_reason, then process again"
-        )
+        given = {
+            "output_dir": self.root / answer.run,
+            "model_dir": self.register.model,
+            "request": answer.asked,
+            "next_dir": answer.rows[0].next,
+            "key_dir": self.settings.key_dir,
+            "tombstones": self.settings.tombstones,
+            **({"batch_of": list(answer.parts)} if answer.parts else {}),
+        }
+        told = " ".join(f"--{name} {value}" for name, value in given.items())
+        return f"run commit with {told} and --override_reason, then process again"

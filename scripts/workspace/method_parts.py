@@ -54,7 +54,7 @@ class MethodParts(ContentParts):
         from scripts.record.lineage import FILE_NAME, Lineage
 
         lineage = Lineage.read(self.teacher_path.parent / FILE_NAME)
-        own = lineage.model == file_digest(self.teacher_path)
+        own = self.teacher_path.is_file() and lineage.model == file_digest(self.teacher_path)
         return tuple(str(line["model"]) for line in lineage.lines[:-1]) if own else ()
 
     @cached_property
