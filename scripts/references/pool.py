@@ -220,13 +220,13 @@ class ReferencePool:
         return found
 
     def _agreement(self, jobs: Sequence[Job]) -> dict[str, Any]:
-        """With the teacher: of the delivered model, and in each pair of both models with their original."""
-        kinds = {kind: [job.weights for job in jobs if job.kind == kind] for kind in KINDS}
-        found: dict[str, Any] = {"delivered": self.scoring.agreement(self.teacher, [self.folder.student])[0]}
-        for kind in ("unlearned", "retrained"):
-            pairs = zip(kinds["original"], kinds[kind], strict=True)
-            found[kind] = [self.scoring.agreement(original, [other])[0] for original, other in pairs]
-        return found
+        """With the teacher: of the delivered model, and of retrained models with the original of their seed."""
+        originals, twins = ([job.weights for job in jobs if job.kind == kind] for kind in ("original", "retrained"))
+        pairs = zip(originals, twins, strict=True)
+        return {
+            "delivered": self.scoring.agreement(self.teacher, [self.folder.student])[0],
+            "retrained": [self.scoring.agreement(original, [twin])[0] for original, twin in pairs],
+        }
 
     def _relearned(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """Curves of the corrected score; empty where none were asked for."""

@@ -42,7 +42,7 @@ class DataParts(SettingsParts):
         """The sets of patients, and what the request asks to forget."""
         from scripts.cohort.build import build_cohort
 
-        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS, *RENEWING])
+        about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS, *(RENEWING if self.renews else ())])
         train, without_request = self.workflow == "train", self.workflow in ("train", "prepare", "renew")
         own = {
             "request": self._get("request", ""),
@@ -52,7 +52,7 @@ class DataParts(SettingsParts):
             **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
             "split_path": self.split_path,
             "model": (self.settings.as_model or None) if train else self.teacher_path,
-            "fold": self.settings.fold if self.renews else -1,
+            "fold": self.renewed_fold,
             "trust_unrecorded": self._get("trust_unrecorded", False),
             "reference": "fold" if self.asks_reference else "none",
             "gone_images": self._gone,
@@ -117,7 +117,12 @@ class DataParts(SettingsParts):
     @property
     def renews(self) -> bool:
         """Whether a fold teacher forgets who is gone already, so that the pool is as the teacher."""
-        return self.workflow == "forget" and self.settings.fold >= 0
+        return self.renewed_fold >= 0
+
+    @property
+    def renewed_fold(self) -> int:
+        """Fold whose teacher forgets; -1 where a teacher of all folds does."""
+        return self.settings.fold if self.workflow == "forget" else -1
 
     def _gone(self, records: Any) -> frozenset[str]:
         """Ids of images that were forgotten before, less those that a fold teacher has still to forget."""

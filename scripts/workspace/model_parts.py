@@ -98,8 +98,8 @@ class ModelParts(DataParts):
 
         path = self.teacher_path
         if "split_seed" in self.settings:
-            fold = self.settings.fold if self.renews else -1
-            check_provenance(path, self.cohort, trust_unrecorded=self._get("trust_unrecorded", False), fold=fold)
+            trust = self._get("trust_unrecorded", False)
+            check_provenance(path, self.cohort, trust_unrecorded=trust, fold=self.renewed_fold)
         check_settings(path, self.settings)
         about = [str(path), self._some([*NETWORK, "device", "channels_last"]), self.settings.blocks]
         return shared(
