@@ -54,6 +54,10 @@ RESTORE = {
 LOG = {"private/run.log", "private/written.jsonl", "private/.lock"}
 
 
+class Killed(BaseException):
+    """What ends a command from outside."""
+
+
 def workflow(name: str) -> str:
     """Path of a workflow file of the repository."""
     return str(ROOT / "configs" / f"{name}.yaml")

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.attacks.quantisation import Quantised
+from scripts.pool import preparation
+from scripts.pool.mock_scoring import MockScoring
 from tests.commands.common import FOLDS, FORGET, RESTORE, once, pool_settings, request_file, run
 from tests.commands.disks import MEGABYTE, stand_in
 from tests.commands.small_data import run_settings, trained_patients, write_datalist
@@ -21,6 +24,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     folder = (base if worker_id == "master" else base.parent) / "commands"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def cheap() -> Iterator[None]:
+    """A recipe of two steps for each method, one attack that trains nothing."""
+    from tests.commands.test_prepare import CANDIDATES
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "candidates", lambda batch: (CANDIDATES[0], CANDIDATES[2]))
+        patch.setattr(MockScoring, "attacks", lambda self, without: {"int8": Quantised(8)})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,37 +6,24 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.attacks.quantisation import Quantised
 from scripts.cohort.membership import Membership
 from scripts.cohort.split_file import RecordedSplit
 from scripts.inbox import processing
-from scripts.pool import preparation
-from scripts.pool.mock_scoring import MockScoring
 from scripts.record import __main__ as record
 from scripts.record.check import check_release
 from scripts.record.keys import HospitalKeys
 from scripts.record.lineage import Lineage
 from scripts.record.register import Register
-from tests.commands.common import EXACT, ROOT, SMALL, once, refusal, run
-from tests.commands.test_prepare import CANDIDATES, settings
+from tests.commands.common import EXACT, ROOT, SMALL, Killed, once, refusal, run
+from tests.commands.test_prepare import settings
 
 FIRST, SECOND, THIRD = "p007", "p019", "p003"  # the first two are of different folds
 QUALIFYING = {"mock_requests": 16, "measure_members": 2, "calibration_requests": 1}
-
-
-@pytest.fixture(scope="module")
-def cheap() -> Iterator[None]:
-    """A recipe of two steps for each method, one attack that trains nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "candidates", lambda batch: (CANDIDATES[0], CANDIDATES[2]))
-        patch.setattr(MockScoring, "attacks", lambda self, without: {"int8": Quantised(8)})
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -199,10 +186,6 @@ def test_a_run_that_is_given_up_is_made_again_and_its_verdict_counts(site: Path)
     assert row.state == "verified" and row.tries == 1
     verdict = json.loads((site / "out" / row.run / "release" / "verdict.json").read_text())
     assert verdict["try"] == 2
-
-
-class Killed(BaseException):
-    """What ends a command from outside."""
 
 
 @pytest.fixture(scope="module")

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.attacks.quantisation import Quantised
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import RecordedSplit
 from scripts.identity import file_digest
-from scripts.pool import preparation, renewal
-from scripts.pool.mock_scoring import MockScoring
+from scripts.pool import renewal
 from scripts.record.keys import HospitalKeys
 from scripts.record.qualification import Qualification
-from tests.commands.common import EXACT, FOLDS, SMALL, once, refusal, request_file, run
+from tests.commands.common import EXACT, FOLDS, SMALL, Killed, once, refusal, request_file, run
 from tests.commands.small_data import everything
-from tests.commands.test_prepare import CANDIDATES, settings
+from tests.commands.test_prepare import settings
 
 GONE, OTHER = "p007", "p019"  # of different folds
 MEMBERS = 2
 QUALIFYING = {"mock_requests": 16, "measure_members": MEMBERS, "calibration_requests": 1}
-
-
-@pytest.fixture(scope="module")
-def cheap() -> Iterator[None]:
-    """A recipe of two steps for each method, one attack that trains nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "candidates", lambda batch: (CANDIDATES[0], CANDIDATES[2]))
-        patch.setattr(MockScoring, "attacks", lambda self, without: {"int8": Quantised(8)})
-        yield
 
 
 def kept(folder: Path) -> dict[str, str]:
@@ -161,10 +149,6 @@ def test_the_pool_serves_again(hospital: Path, by: str, requests: int, capsys: p
     assert "0 models of the pool to be renewed" in capsys.readouterr().out
     now = {path: content for path, content in everything(hospital / "models").items() if path.endswith(".pt")}
     assert now == before
-
-
-class Killed(BaseException):
-    """What ends a command from outside."""
 
 
 @pytest.fixture(scope="module")
