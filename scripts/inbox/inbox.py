@@ -69,23 +69,26 @@ def _files(root: Path, requested_on: str, dates: Mapping[str, str]) -> Iterator[
         if not path.is_file() or path.suffix.lower() not in ENDINGS:
             print(f"inbox: {path.name}: is no {' or '.join(ENDINGS)} file and is passed over", flush=True)
             continue
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        asked = str(path)
+        digest, asked = "", str(path)
         try:
-            if _is_list(path):
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            if _is_list(content):
                 date = dates.get(digest, requested_on)
                 if not date:
                     raise InputError(f"{path}: a bare list of withdrawals names no date; give requested_on")
                 asked = dated(asked, date)
             request = read_request(asked)
             due_date(request.requested_on)
+        except OSError as error:
+            yield Received(path.name, digest, asked, None, f"{path}: cannot be read ({error.strerror})")
         except InputError as error:
             yield Received(path.name, digest, asked, None, str(error))
         else:
             yield Received(path.name, digest, asked, request)
 
 
-def _is_list(path: Path) -> bool:
+def _is_list(content: bytes) -> bool:
     """Whether the first line that is not blank has one column."""
-    lines = (line for line in path.read_bytes().decode("utf-8-sig", "replace").splitlines() if line.strip())
+    lines = (line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip())
     return not any(sign in next(lines, "") for sign in SEPARATORS)

@@ -5,6 +5,7 @@ A request goes on from the model that the one before it left. Whatever is interr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -169,9 +170,11 @@ class Processing:
         self._renew()
 
     def _next(self) -> str:
-        """A new folder for the next model."""
-        number = len({row.next for row in self.register.rows if row.next}) + 1
-        return str(self.root / "models" / f"{number:04d}")
+        """A new folder for the next model: one that is neither there nor planned."""
+        folder = self.root / "models"
+        taken = {Path(row.next).name for row in self.register.rows} | {path.name for path in folder.glob("*")}
+        number = next(number for number in itertools.count(1) if f"{number:04d}" not in taken)
+        return str(folder / f"{number:04d}")
 
     def _renew(self) -> None:
         """Bring the pool up to the present model, where it is not."""

@@ -124,9 +124,8 @@ class Register:
         lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows]
         found = [f"{line}  {row[4]}".rstrip() for line, row in zip(lines, rows, strict=True)]
         if self.model:
-            found += ["", f"present model: {self.model}"]
-            behind = "" if self.renewed == self.model else "; run renew, or process again"
-            found.append(f"pool: {'up to it' if not behind else f'behind it{behind}'}")
+            state = "up to it" if self.renewed == self.model else "behind it; run renew, or process again"
+            found += ["", f"present model: {self.model}", f"pool: {state}"]
         return found
 
 

@@ -51,6 +51,16 @@ def test_what_cannot_be_read_has_a_problem(tmp_path: Path) -> None:
     assert "request_id 'a' is that of a.csv" in problems["again"]
     assert "bare.txt: a bare list of withdrawals names no date; give requested_on" in problems["bare"]
     assert "odd.csv, line 1: missing column" in problems["odd"]
+    original = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refused)
+        assert any("a.csv: cannot be read (Permission denied)" in one.problem for one in read_inbox(tmp_path))
     with pytest.raises(InputError, match="inbox: .*: no such folder"):
         read_inbox(tmp_path / "none")
 
