@@ -22,11 +22,11 @@ PIPGET = $(PIP) install --quiet --retries 1 --timeout 20
 RUN    = $(VENV)/bin/python -W "ignore:parsing config_file:UserWarning" -m monai.bundle run
 THREADS = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help forget test lint format coverage study bench clean distclean
+.PHONY: help forget test lint format study bench clean distclean
 help:
 	@echo "make forget    forget, restore and evaluate on the embedded default; prints a summary"
 	@echo "make test      lint, types, tests, coverage of scripts/"
-	@echo "make lint | format | coverage | clean | distclean"
+	@echo "make lint | format | clean | distclean"
 	@echo "make study     a measurement of docs/RESULTS.md: STUDY=phantom | chase | isic | isic_classification | retain_subset | recovery | folds | prepared | isic_whole | requests | mock_requests | stand_in | killed"
 	@echo "make bench     what a request costs; QUICK=1 the phantom alone, once"
 	@echo "settings       PYTHON=$(PYTHON) TORCH=$(TORCH) JOBS=$(JOBS) ARGS=\"$(ARGS)\""
@@ -35,7 +35,9 @@ forget: $(VENV)/.installed
 	$(RUN) unlearn --config_file configs/unlearn.yaml $(ARGS)
 
 test: lint
-	$(THREADS) $(VENV)/bin/python -m pytest -n $(JOBS) --cov=scripts --cov-report=term --cov-fail-under=90 $(ARGS)
+	mkdir -p build
+	$(THREADS) $(VENV)/bin/python -m slipcover --json --out build/coverage.json -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	$(VENV)/bin/python -m slipcover --merge build/coverage.json --out build/coverage.txt --skip-covered --fail-under 90
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
@@ -45,9 +47,6 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
-
-coverage: $(VENV)/.installed-dev
-	$(THREADS) $(VENV)/bin/python -m pytest -n $(JOBS) --cov=scripts --cov-report=html:build/coverage $(ARGS)
 
 # Minutes to an hour each; goes on where it was interrupted. UNLEARN_DATA names the folder of the real data sets.
 study: $(VENV)/.installed-dev
@@ -75,7 +74,7 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf build .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean

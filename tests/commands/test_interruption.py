@@ -101,7 +101,7 @@ def test_train(tmp_path: Path, pool: Path, fold: int) -> None:
     kill_in_the_middle("train", settings, run_id="single", phase=phase, last=settings["epochs"], cwd=tmp_path)
     assert not (tmp_path / name).exists()
 
-    succeed("train", settings, run_id="single", cwd=tmp_path)
+    run("train", settings, run_id="single")
     assert_same_tensors(tmp_path / name, pool / name)
     assert read(tmp_path / "run" / "release" / "timing.json")[phase]["resumed"] is True
     assert rows(tmp_path / "run", phase) == rows(pool / "run", phase)
@@ -132,7 +132,7 @@ def test_forget_by_every_method(tmp_path: Path, pool: Path, finished: Path, meth
     kill_in_the_middle("forget", settings, phase="forget", last=FORGET["max_rounds"], cwd=tmp_path)
     assert weights(tmp_path / "run") == {}
 
-    succeed("forget", settings, cwd=tmp_path)
+    run("forget", settings)
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
     assert rows(tmp_path / "run", "forget") == rows(tmp_path / "whole", "forget")
     assert read(tmp_path / "run" / "release" / "timing.json")["forget"]["resumed"] is True
@@ -147,7 +147,7 @@ def test_restore(tmp_path: Path, pool: Path, finished: Path) -> None:
     kill_in_the_middle("restore", settings, phase="restore", last=RESTORE["restore_epochs"], cwd=tmp_path)
     assert weights(folder) == before
 
-    succeed("restore", settings, cwd=tmp_path)
+    run("restore", settings)
     assert_same_student(folder, finished / "restore")
     assert rows(folder, "restore") == rows(finished / "restore", "restore")
     assert weights(folder)["release/student.pt"] != before["release/student.pt"]
