@@ -1,12 +1,13 @@
 """Mock requests: patients who asked for nothing, on whom a procedure is measured once a model.
 
-Each is unlearned from the teacher as a request would be, and measured by members of its fold that no method looks at.
+Each is unlearned from the teacher as a request would be, and each of its patients is measured by members of his own
+fold that no method looks at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from scripts.engines.reference import member_paths
 from scripts.errors import InputError
 from scripts.messages import number_of
 from scripts.methods.recipe_file import RecipeFile
+from scripts.record.request_size import RequestSize
 from scripts.references.controls import write_request
 from scripts.references.jobs import Job, digest
 from scripts.references.pairs import MOST_PAIRS, Pairs
 from scripts.verify.mock_requests import LEAST_REQUESTS
 
+ONE = RequestSize(1)
 MOST_MEMBERS = 64  # of a fold: their seeds do not reach into those of the next one
 
 
@@ -31,14 +34,13 @@ class MockRequest:
     """One of them.
 
     Attributes:
-        patients: of one fold.
-        records: their images.
+        patients: of one fold, or of several.
+        records: their images, by fold.
         student: the teacher, unlearned.
     """
 
     patients: tuple[str, ...]
-    fold: int
-    records: tuple[Record, ...]
+    records: Mapping[int, tuple[Record, ...]]
     student: Job
 
 
@@ -46,19 +48,28 @@ class MockRequests:
     """Draws them, and names the models that they need.
 
     Args:
-        pairs: how a request is answered, and how members are trained.
+        pairs: how members are trained.
+        answering: cohort of a mock request -> how it is answered; None where only members are asked for.
         cohort: without a request: everybody is retained.
         teacher: file of the teacher.
         count: mock requests at most.
-        size: patients of each.
+        size: of each.
         members: measuring members of each fold; each has a seed of its own, for members of one seed deviate alike.
     """
 
     def __init__(
-        self, *, pairs: Pairs, cohort: Cohort, teacher: Path, count: int, size: int = 1, members: int = 3
+        self,
+        *,
+        pairs: Pairs,
+        cohort: Cohort,
+        teacher: Path,
+        count: int = 0,
+        answering: Callable[[Cohort], Pairs] | None = None,
+        size: RequestSize = ONE,
+        members: int = 3,
     ) -> None:
-        self.pairs, self.cohort, self.teacher = pairs, cohort, teacher
-        self.count, self.size, self.members = int(count), int(size), int(members)
+        self.pairs, self.answering, self.cohort, self.teacher = pairs, answering, cohort, teacher
+        self.count, self.size, self.members = int(count), size, int(members)
 
     def available(self) -> dict[int, list[str]]:
         """Fold -> patients who may be drawn: those on whom no recipe was found."""
@@ -71,12 +82,10 @@ class MockRequests:
 
     def problem(self) -> str:
         """Why there can be no evidence of this kind, in words; empty where there can."""
-        possible = sum(len(patients) // self.size for patients in self.available().values())
-        if possible >= LEAST_REQUESTS:
+        if (possible := len(self._groups())) >= LEAST_REQUESTS:
             return ""
         return (
-            f"{number_of(possible, 'mock request')} of {number_of(self.size, 'patient')} can be drawn, at least"
-            f" {LEAST_REQUESTS} are needed;"
+            f"{number_of(possible, 'mock request')} of {self.size} can be drawn, at least {LEAST_REQUESTS} are needed;"
             " requests on this model are judged by paired references (run references)"
         )
 
@@ -88,13 +97,19 @@ class MockRequests:
         """
         if problem := self.problem():
             raise InputError(f"mock_requests: {problem}")
+        groups = self._groups()
+        chosen = np.random.default_rng(self.pairs.first_seed + 1).permutation(len(groups))[: self.count]
+        return [self._mock(groups[place]) for place in sorted(chosen.tolist())]
+
+    def _groups(self) -> list[list[str]]:
+        """Patients of as many mock requests as can be made; none is in two."""
         draw = np.random.default_rng(self.pairs.first_seed)
-        groups = []
-        for fold, patients in sorted(self.available().items()):
-            order = draw.permutation(sorted(patients)).tolist()
-            groups += [(fold, order[at : at + self.size]) for at in range(0, len(order) - self.size + 1, self.size)]
-        chosen = draw.permutation(len(groups))[: self.count]
-        return [self._mock(*groups[place]) for place in sorted(chosen.tolist())]
+        available = {fold: draw.permutation(sorted(own)).tolist() for fold, own in sorted(self.available().items())}
+        if self.size.several:
+            everybody = draw.permutation([patient for own in available.values() for patient in own]).tolist()
+            return mixed(everybody, {patient: self.cohort.folds[patient] for patient in everybody}, self.size.patients)
+        size = self.size.patients
+        return [own[at : at + size] for own in available.values() for at in range(0, len(own) - size + 1, size)]
 
     def measured_by(self, fold: int) -> list[Job]:
         """The members of a fold, trained without its patients.
@@ -114,15 +129,39 @@ class MockRequests:
         first = self.pairs.first_seed + MOST_PAIRS + fold * MOST_MEMBERS
         return [first + member for member in range(self.members)]
 
-    def _mock(self, fold: int, patients: Sequence[str]) -> MockRequest:
+    def _mock(self, patients: Sequence[str]) -> MockRequest:
         own = tuple(sorted(patients))
-        records = tuple(record for record in self.cohort.retain if record["patient_id"] in own)
+        records: dict[int, tuple[Record, ...]] = {}
+        for record in self.cohort.retain:
+            if record["patient_id"] in own:
+                fold = self.cohort.folds[record["patient_id"]]
+                records[fold] = (*records.get(fold, ()), record)
         key = digest(["mock", own])
         request = self.pairs.folder / "mock" / f"request_{key[:16]}.csv"
         # Written again where it is there: one of an earlier version may be readable by others.
         write_request(request, name="mock", patients=own)
         contents: Mapping[str, object] = {patient: self.pairs.contents["retain"][patient] for patient in own}
-        return MockRequest(own, fold, records, self.pairs.mock(self.teacher, request, digest(contents)))
+        assert self.answering is not None
+        asked = tuple(record for part in records.values() for record in part)
+        kept = tuple(record for record in self.cohort.retain if record["patient_id"] not in own)
+        answering = self.answering(replace(self.cohort, forget=asked, retain=kept))
+        return MockRequest(own, records, answering.mock(self.teacher, request, digest(contents)))
+
+
+def mixed(patients: Sequence[str], folds: Mapping[str, int], size: int) -> list[list[str]]:
+    """Groups of `size` in the order of `patients`, none of which is of one fold alone; who is left over is in none."""
+    left, found = list(patients), []
+    while len(left) >= size:
+        group, rest = left[:size], left[size:]
+        if len({folds[patient] for patient in group}) == 1:
+            other = next((patient for patient in rest if folds[patient] != folds[group[0]]), None)
+            if other is None:
+                break
+            rest[rest.index(other)] = group[-1]
+            group[-1] = other
+        found.append(group)
+        left = rest
+    return found
 
 
 def refuse_shared_seed(fold_dir: Path, fold: int, *, seed: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,74 @@ class Said:
     score: Mapping[str, float]
     metric: Mapping[str, float]
     decisions: np.ndarray
+
+    @classmethod
+    def joined(cls, said: Sequence[Said]) -> Said:
+        """What was said of the patients of several folds, each by the model that stands for his own."""
+        score = {patient: value for one in said for patient, value in one.score.items()}
+        metric = {patient: value for one in said for patient, value in one.metric.items()}
+        return cls(score, metric, np.concatenate([one.decisions for one in said]))
+
+    def means(self, patients: Iterable[str]) -> list[float]:
+        """Score and key metric, mean over the patients."""
+        of = sorted(patients)
+        return [statistics.fmean(values[patient] for patient in of) for values in (self.score, self.metric)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is measured of a request's patients of one fold; members are those of that fold.
+
+    Attributes:
+        attacked: attack -> unlearned model and members after it.
+    """
+
+    teacher: Said
+    unlearned: Said
+    members: Sequence[Said]
+    attacked: Mapping[str, tuple[Said, Sequence[Said]]]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Part]) -> Part:
+        """Of the whole request: its k-th member is the k-th of each fold, each heard on the patients it never saw."""
+
+        def members(of: Sequence[Sequence[Said]]) -> list[Said]:
+            return [Said.joined(own) for own in zip(*of, strict=True)]
+
+        return cls(
+            Said.joined([part.teacher for part in parts]),
+            Said.joined([part.unlearned for part in parts]),
+            members([part.members for part in parts]),
+            {
+                name: (
+                    Said.joined([part.attacked[name][0] for part in parts]),
+                    members([part.attacked[name][1] for part in parts]),
+                )
+                for name in parts[0].attacked
+            },
+        )
+
+    def row(self) -> dict[str, Any]:
+        """Plain JSON without an id: what a verdict is computed from."""
+        patients = self.unlearned.score
+        decisions = decided(
+            unlearned=self.unlearned.decisions,
+            teacher=self.teacher.decisions,
+            members=np.stack([member.decisions for member in self.members]),
+        )
+        return {
+            "teacher": self.teacher.means(patients),
+            "unlearned": self.unlearned.means(patients),
+            "members": [member.means(patients) for member in self.members],
+            "decisions": asdict(decisions),
+            "recovery": {
+                name: {
+                    "unlearned": unlearned.means(patients),
+                    "members": [member.means(patients) for member in members],
+                }
+                for name, (unlearned, members) in self.attacked.items()
+            },
+        }
 
 
 class MockScoring:
@@ -76,16 +144,31 @@ class MockScoring:
         about: dict[str, Any] = {"loaders": self.loaders, "task": self.task, "arithmetic": self.arithmetic}
         return build_recoveries(NAMES, steps=self.steps, without=without, **about)
 
-    def fold(self, requests: Sequence[tuple[Sequence[Record], Path]], members: Sequence[Path]) -> list[dict[str, Any]]:
-        """Of each request of one fold, plain JSON without an id; the members are run once for all of them.
+    def requests(
+        self, requests: Sequence[tuple[Mapping[int, Sequence[Record]], Path]], members: Mapping[int, Sequence[Path]]
+    ) -> list[dict[str, Any]]:
+        """Of each request, plain JSON without an id; the members of a fold are run once for all requests.
 
         Args:
-            requests: records and student of each.
-            members: files of the models that never saw any of the records.
+            requests: records by fold, and the student, of each.
+            members: fold -> files of the models that never saw any of its patients, as many for each.
         """
-        sizes = [len(records) for records, _ in requests]
-        attacks = self.attacks({record["patient_id"] for records, _ in requests for record in records})
-        whole = self._batches([record for records, _ in requests for record in records])
+        parts: list[list[Part]] = [[] for _ in requests]
+        for fold, measuring in members.items():
+            places = [place for place, (records, _) in enumerate(requests) if fold in records]
+            if places:
+                measured = self._fold(fold, [requests[place] for place in places], measuring)
+                for place, part in zip(places, measured, strict=True):
+                    parts[place].append(part)
+        return [Part.joined(own).row() for own in parts]
+
+    def _fold(
+        self, fold: int, requests: Sequence[tuple[Mapping[int, Sequence[Record]], Path]], members: Sequence[Path]
+    ) -> list[Part]:
+        """The patients of one fold, of every request that has some."""
+        everything = [record for records, _ in requests for own in records.values() for record in own]
+        attacks = self.attacks({record["patient_id"] for record in everything})
+        whole = self._batches([record for records, _ in requests for record in records[fold]])
         teacher = self._said(self._placed(self.teacher), whole)
         plain = [self._said(self._placed(path), whole) for path in members]
         attacked = {
@@ -93,48 +176,18 @@ class MockScoring:
             for name, attack in attacks.items()
         }
         found, start = [], 0
-        for (records, student), size in zip(requests, sizes, strict=True):
-            place = slice(start, start + size)
-            found.append(self._request(records, student, place, teacher, plain, attacks, attacked))
-            start += size
-        return found
-
-    def _request(
-        self,
-        records: Sequence[Record],
-        student: Path,
-        place: slice,
-        teacher: Said,
-        members: Sequence[Said],
-        attacks: Mapping[str, Attack],
-        attacked: Mapping[str, Sequence[Said]],
-    ) -> dict[str, Any]:
-        patients = sorted({record["patient_id"] for record in records})
-        batches, network = self._batches(records), self._placed(student)
-        own = self._said(network, batches)
-
-        def mean(values: Mapping[str, float]) -> float:
-            return statistics.fmean(values[patient] for patient in patients)
-
-        decisions = decided(
-            unlearned=own.decisions,
-            teacher=teacher.decisions[place],
-            members=np.stack([member.decisions[place] for member in members]),
-        )
-        recovery = {}
-        for name, attack in attacks.items():
-            after = self._said(attack(self._placed(student)), batches, decisions=False)
-            recovery[name] = {
-                "unlearned": [mean(after.score), mean(after.metric)],
-                "members": [[mean(member.score), mean(member.metric)] for member in attacked[name]],
+        for records, student in requests:
+            own, place = records[fold], slice(start, start + len(records[fold]))
+            batches, network = self._batches(own), self._placed(student)
+            after = {
+                name: (self._said(attack(self._placed(student)), batches, decisions=False), attacked[name])
+                for name, attack in attacks.items()
             }
-        return {
-            "teacher": [mean(teacher.score), mean(teacher.metric)],
-            "unlearned": [mean(own.score), mean(own.metric)],
-            "members": [[mean(member.score), mean(member.metric)] for member in members],
-            "decisions": asdict(decisions),
-            "recovery": recovery,
-        }
+            members_here = [replace(member, decisions=member.decisions[place]) for member in plain]
+            here = replace(teacher, decisions=teacher.decisions[place])
+            found.append(Part(here, self._said(network, batches), members_here, after))
+            start += len(own)
+        return found
 
     def _said(self, network: nn.Module, batches: Batches, *, decisions: bool = True) -> Said:
         rows = predict(network, batches, task=self.task, arithmetic=self.arithmetic)

@@ -102,7 +102,7 @@ def _measuring(cohort: Cohort, pairs: Pairs, members: int) -> Iterator[Outdated]
             one = Outdated(path, record, tuple(seen_of_gone(record.membership, cohort)))
             if one.seen or _is_of(one, cohort):
                 found.setdefault((record.fold, one.seed), []).append(one)
-    mocks = MockRequests(pairs=pairs, cohort=cohort, teacher=pairs.teacher, count=0, members=members)
+    mocks = MockRequests(pairs=pairs, cohort=cohort, teacher=pairs.teacher, members=members)
     for fold in sorted({fold for fold, _ in found}):
         for seed, job in zip(mocks.seeds(fold), mocks.measured_by(fold), strict=True):
             if (fold, seed) in found and not job.done():

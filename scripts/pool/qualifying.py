@@ -10,28 +10,30 @@ from scripts.cohort import Cohort
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.identity import code_identity, file_digest
-from scripts.messages import number_of
 from scripts.methods.recipe_file import RecipeFile
-from scripts.pool.candidates import Candidate
-from scripts.pool.mock_requests import MockRequest, MockRequests
+from scripts.pool.mock_requests import ONE, MockRequest, MockRequests
 from scripts.pool.mock_scoring import MockScoring
+from scripts.record.mock_scores import told
 from scripts.record.phase import procedure_digest
-from scripts.record.qualification import FILE_NAME, VERSION, Qualification, told
+from scripts.record.qualification import FILE_NAME, VERSION, Qualification
+from scripts.record.request_size import RequestSize
 from scripts.references.jobs import Job, run_jobs
 from scripts.references.pairs import Pairs
+from scripts.verify.mock_requests import LEAST_REQUESTS
 
 
 class Qualifying:
     """Makes what is missing of the models of mock requests, scores them, and writes `qualification.json`.
 
     Args:
-        pairs_for: candidate -> how it answers a request.
+        pairs: how members are trained.
+        answering: cohort of a mock request -> how `method: auto` answers it.
         cohort: without a request: everybody is retained.
         scoring: of mock requests.
         teacher: file of the teacher.
         folder: of the fold teachers, where the file is written.
         requests: mock requests of each size at most; 0 leaves this part out.
-        sizes: patients of a mock request.
+        size: of a mock request; those that were measured before are measured again where anything else changed.
         members: measuring members of each fold.
         workers, backend: see `run_jobs`.
     """
@@ -39,33 +41,36 @@ class Qualifying:
     def __init__(
         self,
         *,
-        pairs_for: Callable[[Candidate | None], Pairs],
+        pairs: Pairs,
+        answering: Callable[[Cohort], Pairs],
         cohort: Cohort,
         scoring: MockScoring,
         teacher: Path,
         folder: str | Path,
         requests: int,
-        sizes: Sequence[int] = (1,),
+        size: RequestSize = ONE,
         members: int = 3,
         workers: int = 1,
         backend: str = "local",
     ) -> None:
-        self.pairs_for, self.cohort, self.scoring = pairs_for, cohort, scoring
+        self.pairs, self.answering, self.cohort, self.scoring = pairs, answering, cohort, scoring
         self.teacher, self.folder = teacher, Path(folder)
-        self.requests, self.sizes, self.members = int(requests), tuple(int(size) for size in sizes), int(members)
+        self.requests, self.size, self.members = int(requests), size, int(members)
         self.workers, self.backend = int(workers), backend
 
     def run(self) -> None:
         """Qualify by each size for which there are enough patients; say for which there are not."""
         if not self.requests:
             return
-        pairs = self.pairs_for(self._procedure())
-        about = {"teacher": file_digest(self.teacher), "data": pairs.data_key, "code": code_identity()}
+        if RecipeFile.read(self.folder) is None:
+            raise InputError(f"{self.folder}: no recipe.json; run prepare again")
+        about = {"teacher": file_digest(self.teacher), "data": self.pairs.data_key, "code": code_identity()}
         known = Qualification.read(self.folder)
-        for size in self.sizes:
-            of = number_of(size, "patient")
+        asked = sorted({self.size, *(known.wanted if known is not None else ())})
+        for place, size in enumerate(asked):
             mocks = MockRequests(
-                pairs=pairs,
+                pairs=self.pairs,
+                answering=self.answering,
                 cohort=self.cohort,
                 teacher=self.teacher,
                 count=self.requests,
@@ -73,53 +78,59 @@ class Qualifying:
                 members=self.members,
             )
             if problem := mocks.problem():
-                print(f"prepare: no evidence from mock requests of {of}: {problem}", flush=True)
+                print(f"prepare: no evidence from mock requests of {size}: {problem}", flush=True)
                 continue
             drawn = mocks.drawn()
             keys = [mock.student.key for mock in drawn]
             if known is not None and known.same(about, size=size, keys=keys):
-                print(f"prepare: mock requests of {of}: {told(known.procedure(size))}", flush=True)
+                tell(known, size)
                 continue
-            known = self._qualify(known, about, size, mocks, drawn)
-            print(f"prepare: mock requests of {of}: {told(known.procedure(size))}", flush=True)
-
-    def _procedure(self) -> Candidate:
-        """What `method: auto` does."""
-        found = RecipeFile.read(self.folder)
-        if found is None:
-            raise InputError(f"{self.folder}: no recipe.json; run prepare again")
-        method = found.preference[0]
-        return Candidate(method, found.settings[method])
+            known = self._qualify(known, about, size, mocks, drawn, later=asked[place + 1 :])
+            tell(known, size)
 
     def _qualify(
         self,
         known: Qualification | None,
         about: dict[str, Any],
-        size: int,
+        size: RequestSize,
         mocks: MockRequests,
         drawn: Sequence[MockRequest],
+        later: Sequence[RequestSize],
     ) -> Qualification:
-        members = {fold: mocks.measured_by(fold) for fold in sorted({mock.fold for mock in drawn})}
+        members = {fold: mocks.measured_by(fold) for fold in sorted({fold for mock in drawn for fold in mock.records})}
         jobs = [*(job for own in members.values() for job in own), *(mock.student for mock in drawn)]
-        print(f"prepare: {len(drawn)} mock requests of {number_of(size, 'patient')}; {_cost(jobs)}", flush=True)
+        print(f"prepare: {len(drawn)} mock requests of {size}; {_cost(jobs)}", flush=True)
         run_jobs(jobs, workers=self.workers, backend=self.backend)
-        scored: list[dict[str, Any]] = []
-        for fold, measuring in members.items():
-            own = [(mock.records, mock.student.weights) for mock in drawn if mock.fold == fold]
-            scored += self.scoring.fold(own, [job.weights for job in measuring])
+        measuring = {fold: [job.weights for job in own] for fold, own in members.items()}
+        scored = self.scoring.requests([(mock.records, mock.student.weights) for mock in drawn], measuring)
         content = {
-            "requests": scored,
+            "requests": [
+                {"recipe": procedure_digest(mock.student.folder), **row}
+                for mock, row in zip(drawn, scored, strict=True)
+            ],
             "keys": [mock.student.key for mock in drawn],
             "members": self.members,
-            "recipes": sorted({procedure_digest(mock.student.folder) for mock in drawn}),
             "recovery_steps": self.scoring.steps,
         }
-        sizes = known.sizes if known is not None and known.about == about else {}
-        whole = {"version": VERSION, **about, "sizes": {**sizes, str(size): content}}
+        sizes = known.content["sizes"] if known is not None and known.about == about else {}
+        whole = {"version": VERSION, **about, "sizes": {**sizes, size.key: content}}
+        whole["wanted"] = sorted({*whole["sizes"], *(one.key for one in later)})
         write_json(self.folder / FILE_NAME, whole)
         found = Qualification.read(self.folder)
         assert found is not None
         return found
+
+
+def tell(known: Qualification, size: RequestSize) -> None:
+    """Print what mock requests of a size say, of each way in which they were answered."""
+    for recipe, rows in known.answered(size).items():
+        few = len(rows) < LEAST_REQUESTS
+        said = (
+            f"{len(rows)} are too few, at least {LEAST_REQUESTS} are needed"
+            if few
+            else told(known.measured(size, recipe).procedure())
+        )
+        print(f"prepare: mock requests of {size}: {said}", flush=True)
 
 
 def _cost(jobs: Sequence[Job]) -> str:

@@ -1,6 +1,6 @@
 """`run renew`: which models of the pool still know somebody who is gone, and each is renewed.
 
-By unlearning, as a request is answered: the member is the teacher, and its targets are what members of the gone
+By unlearning, as a request is answered: the member is the teacher, and its targets are what fold teachers of the gone
 patients' own folds say of their images. Or by training it again. What is not renewed is refused where it would be used.
 """
 
@@ -88,10 +88,11 @@ class Renewal:
                 if not one.seen:
                     _keep(one)
             known = [one for one in found if one.seen]
-            if known and self.by == UNLEARN:
-                self._unlearn(known)
-            elif known:
-                self._retrain(known)
+            again = self._circular(known) if self.by == UNLEARN else known
+            if again:
+                self._retrain(again)
+            if left := [one for one in known if one not in again]:
+                self._unlearn(left)
             self._remove_mock_students()
             self._remove_measuring()
         finally:
@@ -112,6 +113,15 @@ class Renewal:
         if left := left_behind(cohort=self.cohort, pairs=self.pairs):
             told = f"{number_of(len(left), 'model')} of earlier references, the first is {left[0]}"
             print(f"renew: still with you: {told}; they know who is gone, remove them", flush=True)
+
+    def _circular(self, known: Sequence[Outdated]) -> list[Outdated]:
+        """Fold teachers that would be targets here and know somebody else who is gone: patients of several folds went
+        at once, and no teacher of theirs is clean. They are trained again, and then say what the others are to answer.
+        """
+        recorded = self.cohort.recorded
+        assert recorded is not None, "models of a pool have a recorded split"
+        asked = {recorded.fold.get(recorded.digest(patient)) for one in known for patient in one.by_patient()}
+        return [one for one in known if one.place is None and one.record.fold in asked]
 
     def _unlearn(self, found: Sequence[Outdated]) -> None:
         """All are made before the first is put in place: whatever is interrupted, each has the same targets."""

@@ -13,6 +13,7 @@ from scripts.record.informing import agreed
 from scripts.record.model_guard import model_guard
 from scripts.record.qualification import Qualification
 from scripts.record.recovery_check import recovery_check
+from scripts.record.request_size import RequestSize
 from scripts.tasks.task import Task
 from scripts.verify.amortised import Delivered, decide_amortised
 from scripts.verify.check import Check
@@ -36,28 +37,30 @@ def judge_amortised(pool: Mapping[str, Any], *, task: Task, recipe: str, level: 
     """
     qualification = Qualification(pool["qualification"], where=where)
     said = pool["said"]
-    size = int(said["patients"])
+    size = RequestSize(int(said["patients"]), bool(said.get("several_folds")))
     about = {"teacher": pool["digests"]["teacher"], "data": pool["data"], "code": pool["code"]}
     problem = qualification.problem(about, size=size, recipe=recipe)
     if pool.get("trusted"):
         problem = "weights without a record of their training were taken on trust"
-    recovered = qualification.recovery(size) if not problem else {}
     if problem:
         return Verdict("INCONCLUSIVE", problem, (Check(ALIKE, False, problem),))
+    measured = qualification.measured(size, recipe)
+    recovered = measured.recovery()
     decisions = dict(said["decisions"])
     decisions["kept_members"] = tuple(decisions["kept_members"])
     verdict = decide_amortised(
         Delivered(
-            patients=size,
+            patients=size.patients,
+            several=size.several,
             teacher=float(said["teacher"][0]),
             unlearned=float(said["unlearned"][0]),
             members=np.array([one[0] for one in said["members"]], dtype=float),
             decisions=Decided(**decisions),
         ),
-        qualification.procedure(size),
-        kept_by_members=qualification.kept_by_members(size),
+        measured.procedure(),
+        kept_by_members=measured.kept_by_members(),
         recovery=recovered,
-        checks=[*model_guard(pool, task=task), recovery_check(recovered, steps=qualification.recovery_steps(size))],
+        checks=[*model_guard(pool, task=task), recovery_check(recovered, steps=measured.recovery_steps)],
         exchangeable=Check(ALIKE, True, "same teacher, data, recipe and code"),
         level=level,
     )
@@ -65,7 +68,7 @@ def judge_amortised(pool: Mapping[str, Any], *, task: Task, recipe: str, level: 
         return verdict
     renewed = sum(bool(one.get("unlearned")) for one in pool["members"])
     found = dict(verdict.evidence["recovery"])
-    for name, metric in qualification.recovered_metric(size).items():
+    for name, metric in measured.recovered_metric().items():
         found[name] |= {f"{kind}_{task.key_metric}": value for kind, value in metric.items()}
     more = agreed(pool) | {"recovery": found} | {"pool": {"members": len(pool["members"]), "renewed": renewed}}
     return replace(verdict, evidence={**verdict.evidence, **more})

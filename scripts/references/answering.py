@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.cohort.cohort import Record
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.provenance import check_fold_teacher
 from scripts.errors import InputError
@@ -19,6 +20,7 @@ from scripts.record.judgement import SCORES
 from scripts.record.paired_evidence import KIND as PAIRED
 from scripts.record.phase import procedure_digest
 from scripts.record.qualification import Qualification
+from scripts.record.request_size import RequestSize
 from scripts.record.tries import Tries
 from scripts.references.jobs import Job
 from scripts.references.scoring import Scoring
@@ -83,9 +85,8 @@ class Answering:
         if found is None:
             return None, f"{work.fold_dir} holds no qualification.json; run prepare"
         cohort = work.cohort
-        folds = {cohort.fold_of(record) for record in cohort.forget}
-        if len(folds) != 1 or -1 in folds:
-            return None, "mock requests are of one fold, and the patients of this request are in several or in none"
+        if any(cohort.fold_of(record) < 0 for record in cohort.forget):
+            return None, "mock requests are of patients of a fold, and not all of this request are in one"
         recipe = procedure_digest(work.checked_folder.root)
         problem = found.problem(self._about(), size=self._size(), recipe=recipe)
         return (None, problem) if problem else (found, "")
@@ -98,23 +99,33 @@ class Answering:
             "code": code_identity(),
         }
 
-    def _size(self) -> int:
-        return len({record["patient_id"] for record in self.workspace.cohort.forget})
+    def _size(self) -> RequestSize:
+        patients = {record["patient_id"] for record in self.workspace.cohort.forget}
+        return RequestSize.of(len(patients), self._asked())
+
+    def _asked(self) -> dict[int, list[Record]]:
+        """The images of the request, by fold."""
+        found: dict[int, list[Record]] = {}
+        for record in self.workspace.cohort.forget:
+            found.setdefault(self.workspace.cohort.fold_of(record), []).append(record)
+        return dict(sorted(found.items()))
 
     def _score(self, qualification: Qualification) -> None:
         work, folder = self.workspace, self.workspace.checked_folder
-        (fold,) = {work.cohort.fold_of(record) for record in work.cohort.forget}
-        members = self._members(fold)
+        asked = self._asked()
+        by_fold = {fold: self._members(fold, records) for fold, records in asked.items()}
+        members = [job for jobs in by_fold.values() for job in jobs]
         about, size = self._about(), self._size()
-        measured = qualification.sizes[str(size)]
+        measured = qualification.measured(size, procedure_digest(folder.root))
         plan = Tries(folder).plan(
             {
                 "evidence": KIND,
-                "mock_requests": len(measured["requests"]),
-                "patients": size,
+                "mock_requests": len(measured.rows),
+                "patients": size.patients,
+                "several_folds": size.several,
                 "members": [job.key for job in members],
                 "margin": MARGIN,
-                "recovery_steps": measured["recovery_steps"],
+                "recovery_steps": measured.recovery_steps,
                 "delivered": file_digest(folder.student),
             }
         )
@@ -122,7 +133,8 @@ class Answering:
         shared["arithmetic"] = work.arithmetic
         scoring = Scoring(**shared)
         mock = MockScoring(teacher=work.teacher_path, **shared)
-        (said,) = mock.fold([(work.cohort.forget, folder.student)], [job.weights for job in members])
+        measuring = {fold: [job.weights for job in jobs] for fold, jobs in by_fold.items()}
+        (said,) = mock.requests([(asked, folder.student)], measuring)
         content = {
             "evidence": KIND,
             "plan": plan,
@@ -130,7 +142,7 @@ class Answering:
             "code": about["code"],
             "qualification": qualification.content,
             "sets": scoring.images(),
-            "said": {"patients": size, **said},
+            "said": {"patients": size.patients, "several_folds": size.several, **said},
             "delivered": scoring.model(folder.student),
             "teacher": scoring.model(work.teacher_path),
             "members": [_member(job, scoring) for job in members],
@@ -140,8 +152,8 @@ class Answering:
         }
         write_json(folder.private / SCORES, content)
 
-    def _members(self, fold: int) -> list[Job]:
-        """Members of the fold, which are there and never saw the patients.
+    def _members(self, fold: int, records: Sequence[Record]) -> list[Job]:
+        """Members of a fold, which are there and never saw its patients of the request.
 
         Raises:
             InputError: one is missing, or saw a patient of the request.
@@ -151,7 +163,6 @@ class Answering:
             pairs=work.reference_models,
             cohort=work.cohort,
             teacher=work.teacher_path,
-            count=0,
             members=self.members,
         )
         jobs = requests.measured_by(fold)
@@ -161,9 +172,7 @@ class Answering:
                     f"reference_dir: {work.settings.reference_dir} lacks members of the request's fold; run prepare"
                     " with the settings of this command, or give those that prepare was given"
                 )
-            check_fold_teacher(
-                job.weights, work.cohort, work.cohort.forget, trust_unrecorded=work.settings.trust_unrecorded
-            )
+            check_fold_teacher(job.weights, work.cohort, records, trust_unrecorded=work.settings.trust_unrecorded)
         return jobs
 
 

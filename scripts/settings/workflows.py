@@ -73,7 +73,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",
             "what is left out": _GONE,
             "how much": "fold_members store_budget calibration_requests prepare_minutes recalibrate mock_requests"
-            " mock_patients measure_members reference_seed reference_workers reference_backend",
+            " mock_patients mock_folds measure_members reference_seed reference_workers reference_backend",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
             "training": "seed batch_size",

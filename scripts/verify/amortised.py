@@ -33,8 +33,9 @@ class Delivered:
     Attributes:
         patients: of the request.
         teacher, unlearned: corrected scores, mean over the patients, nats.
-        members: (S,) of members of the patients' fold.
+        members: (S,) of members of the patients' fold; where those are several, each patient's by his own fold's.
         decisions: on all of their images.
+        several: whether the patients are of several folds.
     """
 
     patients: int
@@ -42,6 +43,7 @@ class Delivered:
     unlearned: float
     members: Array
     decisions: Decided
+    several: bool = False
 
     @property
     def distance(self) -> float:
@@ -106,7 +108,7 @@ def _outcome(delivered: Delivered, procedure: Procedure, checks: tuple[Check, ..
         "PASS",
         f"by a procedure that left {rate.count} of {rate.requests} mock requests beyond the margin, at most"
         f" {rate.bound:.0%} with 95 % confidence; this model is not distinguishable from {procedure.members} models"
-        " that never saw the patients",
+        + (", of each patient's fold, that never saw him" if delivered.several else " that never saw the patients"),
     )
 
 

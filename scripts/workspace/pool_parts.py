@@ -50,18 +50,32 @@ class PoolParts(MethodParts):
         """The jobs that answer a mock request by a candidate's recipe; without one, those of no student."""
         if candidate is None:
             return self.pairs({})
-        method = self.candidate_method(candidate)
-        # Every setting is given, so that a recipe that is there already has no part in the trial of another one.
-        own = {"method": method.name, **method.recipe.as_settings()}
-        return self.pairs({phase: own if phase == "forget" else {} for phase in method.phases})
+        return self._answering(self.candidate_method(candidate))
 
     def candidate_method(self, candidate: Candidate) -> Method:
         """The method of a candidate with its recipe."""
         from scripts.methods.registry import build_method
 
+        return build_method(candidate.method, self._mock_settings, calibrated=candidate.settings)
+
+    def answering_pairs(self, cohort: Cohort) -> Pairs:
+        """The jobs that answer the mock request of a cohort as `method: auto` answers a request like it."""
+        from scripts.methods.choice import AUTO, choose
+        from scripts.methods.recipe_file import RecipeFile
+
+        settings, pool = {**self._mock_settings, "method": AUTO}, Path(self.fold_dir)
+        return self._answering(choose(settings, cohort=cohort, recipes=RecipeFile.read(pool), pool=pool).method)
+
+    @property
+    def _mock_settings(self) -> dict[str, Any]:
+        """Of the requests for which preparation finds recipes."""
         asked = {"goal": "unlearn", "schedule": "joint", "reference": "fold", "exact": False}
-        about = {**asked, "task": self.settings.task}
-        return build_method(candidate.method, about, calibrated=candidate.settings)
+        return {**asked, "task": self.settings.task}
+
+    def _answering(self, method: Method) -> Pairs:
+        # Every setting is given, so that a recipe that is there already has no part in the trial of another one.
+        own = {"method": method.name, **method.recipe.as_settings()}
+        return self.pairs({phase: own if phase == "forget" else {} for phase in method.phases})
 
     def resolve(self, workflow: str, values: Mapping[str, Any]) -> Cohort:
         """The cohort that a workflow would have with these settings; no image is opened, nothing is written.

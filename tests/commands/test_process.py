@@ -134,14 +134,12 @@ def test_the_oldest_due_date_comes_first_and_the_last_model_is_the_present_one(s
 
 
 def test_a_batch_is_one_student_and_a_certificate_each(site: Path, passing: None, capsys: Any) -> None:
-    run("prepare", settings(site, **QUALIFYING, mock_patients=2))
+    """Of two folds: its evidence are mock requests of two patients of several folds."""
+    run("prepare", settings(site, **QUALIFYING, mock_patients=2, mock_folds="several"))
     split = RecordedSplit.read(site / "models" / "split.json")
-    assert split is not None
-    fold = split.fold[split.digest(FIRST)]
-    names = (f"p{number:03d}" for number in range(40))
-    other = next(one for one in names if one != FIRST and split.fold.get(split.digest(one)) == fold)
+    assert split is not None and split.fold[split.digest(FIRST)] != split.fold[split.digest(SECOND)]
     ask(site, "one", FIRST, "2026-03-02")
-    ask(site, "two", other, "2026-02-01")
+    ask(site, "two", SECOND, "2026-02-01")
     ask(site, "wrong", "p999", "2026-02-01")
     assert process(site, batch=True) == 6
     assert states(site) == {"one": "committed", "two": "committed", "wrong": "refused"}
@@ -151,9 +149,13 @@ def test_a_batch_is_one_student_and_a_certificate_each(site: Path, passing: None
     parts = [json.loads(path.read_text()) for path in sorted((release / "certificates").iterdir())]
     assert [part["request"]["requested_on"] for part in parts] == ["2026-03-02", "2026-02-01"]
     assert not any(any(errors) for _, errors in check_release(release))
-    assert seen(register.model, FIRST, other, SECOND) == [False, False, True]
+    assert seen(register.model, FIRST, SECOND, THIRD) == [False, False, True]
+    evidence = json.loads((release / "verdict.json").read_text())["evidence"]
+    assert (evidence["mock_requests"], evidence["patients"]) == (16, 2)
     assert record.main(["status", str(site / "out")]) == 6
     told = capsys.readouterr().out
+    # Each of the two fold teachers knows the other's patient: neither could be the target, so both were trained again.
+    assert told.count("model_fold0.pt: trained again") == told.count("model_fold1.pt: trained again") == 1
     assert "wrong" in told and "'p999' matches nothing in the data set" in told and register.model in told
 
 

@@ -16,7 +16,7 @@ from scripts.cohort.split_file import RecordedSplit
 from scripts.engines.models import model_path
 from scripts.errors import InputError, user_error
 from scripts.pool import preparation
-from scripts.pool.mock_requests import MockRequests
+from scripts.pool.mock_requests import ONE, MockRequests
 from scripts.pool.mock_scoring import MockScoring
 from scripts.record.bound import bound_verdict
 from scripts.record.qualification import Qualification
@@ -63,13 +63,15 @@ def content(folder: Path) -> dict[str, Any]:
 
 def test_what_is_written_can_be_judged_and_names_nobody(qualified: Path) -> None:
     found = Qualification.read(qualified / "models")
-    assert found is not None and set(found.sizes) == {"1"}
+    assert found is not None and set(found.sizes) == {ONE}
     rows = content(qualified)["sizes"]["1"]["requests"]
     assert len(rows) == REQUESTS and all(len(row["members"]) == MEMBERS for row in rows)
     # Models of one epoch know nobody: the rules can be computed, and are not met.
-    procedure = found.procedure(1)
+    (recipe,) = found.answered(ONE)
+    measured = found.measured(ONE, recipe)
+    procedure = measured.procedure()
     assert procedure.rate.requests == REQUESTS and not procedure.qualified()
-    assert set(found.recovery(1)) == {"int8"}
+    assert set(measured.recovery()) == {"int8"}
     text = (qualified / "models" / "qualification.json").read_text()
     assert not any(f"p{number:03d}" in text for number in range(40))
 

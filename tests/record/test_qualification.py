@@ -11,10 +11,13 @@ import pytest
 
 from scripts.errors import InputError
 from scripts.files import write_json
-from scripts.record.qualification import FILE_NAME, Qualification, told
+from scripts.record.mock_scores import told
+from scripts.record.qualification import FILE_NAME, Qualification
+from scripts.record.request_size import RequestSize
 
 ABOUT = {"teacher": "t", "data": "d", "code": "c"}
 MEMBERS = 3
+ONE = RequestSize(1)
 
 
 def content(*, kept: float = 0.0, back: float = 0.0, requests: int = 36, seed: int = 0) -> dict[str, Any]:
@@ -29,6 +32,7 @@ def content(*, kept: float = 0.0, back: float = 0.0, requests: int = 36, seed: i
         members = [[value, 0.8] for value in scores(0.0, MEMBERS)]
         rows.append(
             {
+                "recipe": "r",
                 "teacher": [scores(1.0), 0.9],
                 "unlearned": [scores(kept), 0.8],
                 "members": members,
@@ -42,8 +46,8 @@ def content(*, kept: float = 0.0, back: float = 0.0, requests: int = 36, seed: i
                 "recovery": {"int8": {"unlearned": [scores(back), 0.8], "members": members}},
             }
         )
-    own = {"requests": rows, "keys": ["k"] * requests, "members": MEMBERS, "recipes": ["r"], "recovery_steps": 20}
-    return {"version": "1", **ABOUT, "sizes": {"1": own}}
+    own = {"requests": rows, "keys": ["k"] * requests, "members": MEMBERS, "recovery_steps": 20}
+    return {"version": "2", **ABOUT, "sizes": {"1": own}}
 
 
 def written(folder: Path, what: dict[str, Any]) -> Qualification:
@@ -55,23 +59,34 @@ def written(folder: Path, what: dict[str, Any]) -> Qualification:
 
 def test_it_is_judged_from_its_scores(tmp_path: Path) -> None:
     good = written(tmp_path, content())
-    assert good.procedure(1).qualified() and good.recovery(1)["int8"].met()
-    assert told(good.procedure(1)).startswith("qualified: FF ") and "of 36 beyond, at most" in told(good.procedure(1))
-    assert not written(tmp_path, content(kept=0.5)).procedure(1).qualified()
-    assert not written(tmp_path, content(back=0.6)).recovery(1)["int8"].met()
+    assert good.measured(ONE, "r").procedure().qualified() and good.measured(ONE, "r").recovery()["int8"].met()
+    assert told(good.measured(ONE, "r").procedure()).startswith("qualified: FF ") and "of 36 beyond, at most" in told(
+        good.measured(ONE, "r").procedure()
+    )
+    assert not written(tmp_path, content(kept=0.5)).measured(ONE, "r").procedure().qualified()
+    assert not written(tmp_path, content(back=0.6)).measured(ONE, "r").recovery()["int8"].met()
 
 
 def test_for_what_it_speaks(tmp_path: Path) -> None:
     found = written(tmp_path, content())
-    assert found.problem(ABOUT, size=1, recipe="r") == ""
+    assert found.problem(ABOUT, size=ONE, recipe="r") == ""
     for name in ABOUT:
-        assert f"another {name}" in found.problem({**ABOUT, name: "x"}, size=1, recipe="r")
-    assert "of 2 patients were not measured (of 1 they were)" in found.problem(ABOUT, size=2, recipe="r")
-    assert "with other settings" in found.problem(ABOUT, size=1, recipe="x")
+        assert f"another {name}" in found.problem({**ABOUT, name: "x"}, size=ONE, recipe="r")
+    assert "of 2 patients were not measured (of 1 patient they were)" in found.problem(
+        ABOUT, size=RequestSize(2), recipe="r"
+    )
+    assert "with other settings" in found.problem(ABOUT, size=ONE, recipe="x")
+    mixed = content()
+    for row in mixed["sizes"]["1"]["requests"][:21]:
+        row["recipe"] = "other"
+    assert "15 of 36 mock requests were answered as this one" in written(tmp_path, mixed).problem(
+        ABOUT, size=ONE, recipe="r"
+    )
+    assert written(tmp_path, mixed).problem(ABOUT, size=ONE, recipe="other") == ""
     keys = ["k"] * 36
-    assert found.same(ABOUT, size=1, keys=keys)
-    assert not found.same(ABOUT, size=1, keys=keys[1:]) and not found.same(ABOUT, size=2, keys=keys)
-    assert not found.same({**ABOUT, "code": "x"}, size=1, keys=keys)
+    assert found.same(ABOUT, size=ONE, keys=keys)
+    assert not found.same(ABOUT, size=ONE, keys=keys[1:]) and not found.same(ABOUT, size=RequestSize(2), keys=keys)
+    assert not found.same({**ABOUT, "code": "x"}, size=ONE, keys=keys)
 
 
 def test_what_is_not_there_or_of_another_version_is_none(tmp_path: Path) -> None:
@@ -98,4 +113,4 @@ def test_damage_is_one_line(tmp_path: Path, how: str) -> None:
     with pytest.raises(InputError, match=r"qualification\.json: .*run prepare again"):
         found = Qualification.read(tmp_path)
         assert found is not None
-        found.procedure(1)
+        found.measured(ONE, "r").procedure()

@@ -22,7 +22,7 @@ from scripts.engines.models import model_path
 from scripts.pool.candidates import Candidate
 from scripts.pool.mock_requests import MockRequest, MockRequests
 from scripts.pool.mock_scoring import MockScoring
-from scripts.record.qualification import Qualification
+from scripts.record.mock_scores import MockScores
 from scripts.references.jobs import run_jobs
 from scripts.settings.given import Settings
 from scripts.verify.amortised import Delivered, decide_amortised
@@ -85,8 +85,10 @@ def block(number: int) -> dict[str, Any]:
     about |= {"reference_seed": POOL_SEED + 1_000 * number}
     given = Settings("prepare", dict(settings_of(about, "prepare")), given=about)
     space = Workspace(workflow="prepare", settings=given)
+    by_recipe = space.candidate_pairs(RECIPE)
     mocks = MockRequests(
-        pairs=space.candidate_pairs(RECIPE),
+        pairs=space.pairs({}),
+        answering=lambda cohort: by_recipe,
         cohort=space.cohort,
         teacher=space.teacher_path,
         count=REQUESTS,
@@ -94,7 +96,7 @@ def block(number: int) -> dict[str, Any]:
     )
     mocks.pairs.make_folder()
     drawn = mocks.drawn()
-    members = {fold: mocks.measured_by(fold) for fold in sorted({mock.fold for mock in drawn})}
+    members = {fold: mocks.measured_by(fold) for fold in sorted({fold for mock in drawn for fold in mock.records})}
     run_jobs([*(job for jobs in members.values() for job in jobs), *(mock.student for mock in drawn)])
     scoring = ControlScoring(
         loaders=space.loaders,
@@ -108,11 +110,8 @@ def block(number: int) -> dict[str, Any]:
     for name, student in controls(folder, space.teacher_path).items():
         # As if members and folds had been mixed up: those of the next fold were trained on the patients.
         shift = 1 if name == "members of another fold" else 0
-        rows = []
-        for fold in weights:
-            of_fold = [(mock.records, student(mock)) for mock in drawn if mock.fold == fold]
-            rows += scoring.fold(of_fold, weights[(fold + shift) % FOLDS])
-        found[name] = decided(rows)
+        measuring = {fold: weights[(fold + shift) % FOLDS] for fold in weights}
+        found[name] = decided(scoring.requests([(mock.records, student(mock)) for mock in drawn], measuring))
     return found
 
 
@@ -130,7 +129,7 @@ def controls(folder: Path, teacher: Path) -> dict[str, Callable[[MockRequest], P
         return lambda mock: mock.student.weights.with_name(f"{mock.student.weights.name}@{part}")
 
     return {
-        "true": lambda mock: model_path(model_dir=str(folder), model_name="", fold=mock.fold),
+        "true": lambda mock: model_path(model_dir=str(folder), model_name="", fold=min(mock.records)),
         "ours": lambda mock: mock.student.weights,
         "nothing": lambda mock: teacher,
         "half": scaled(0.5),
@@ -143,8 +142,8 @@ def controls(folder: Path, teacher: Path) -> dict[str, Callable[[MockRequest], P
 
 def decided(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The procedure's figures, and the verdict of each request as if it were the one that was asked."""
-    about = Qualification({"sizes": {"1": {"requests": rows}}}, where=Path("rows"))
-    procedure, kept = about.procedure(1), about.kept_by_members(1)
+    about = MockScores(rows, where=Path("rows"))
+    procedure, kept = about.procedure(), about.kept_by_members()
     outcomes: collections.Counter[str] = collections.Counter()
     for row in rows:
         said = {**row["decisions"], "kept_members": tuple(row["decisions"]["kept_members"])}

@@ -11,6 +11,8 @@ SETTINGS = (
             comment="Mock requests by which the procedure is qualified, at least 16. 0: it is not."),
     Setting(name="mock_patients", kind=Kind.WHOLE, default=1, least=1, limit=64, moves=False,
             comment="Patients of a mock request: it speaks for requests of as many."),
+    Setting(name="mock_folds", kind=Kind.TEXT, default="one", words=("one", "several"), moves=False,
+            comment="Where a mock request's patients are, as those of the requests for which it speaks."),
     Setting(name="measure_members", kind=Kind.WHOLE, default=3, least=2, limit=64, moves=False,
             comment="Models of each fold, with seeds of their own, by which mock requests are measured."),
     Setting(name="recalibrate", kind=Kind.FLAG, default=False, moves=False,
