@@ -20,9 +20,9 @@ from scripts.data.pictures import picture_channels as count_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder, say_contradictions
 from scripts.data.volumes import is_volume, volume_header
 from scripts.errors import InputError
+from scripts.tasks.registry import TASKS
 
 MOST_CLASSES = 1000  # of a list that does not name them: a larger number is an id or a typing error
-TASKS = ("segmentation", "classification")
 
 
 class Datalist(DataSource):
@@ -88,7 +88,7 @@ class Datalist(DataSource):
             image = LoadVolume(spatial_dims=self.spatial_dims, channels=self.channels)
         else:
             image = LoadPicture(channels=self.channels)
-        return [image, LoadMask(spatial_dims=self.spatial_dims) if self.task == "segmentation" else ClassLabel()]
+        return [image, LoadMask(spatial_dims=self.spatial_dims) if self.masks else ClassLabel()]
 
     def _ages(self) -> None:
         """Ages in years; what is not understood is left out, counted and said."""
@@ -108,15 +108,15 @@ class Datalist(DataSource):
         numbers = {isinstance(record["label"], int) for record in self._records}
         if len(numbers) > 1:
             raise InputError(f"{self.path}: labels are files in some entries and class numbers in others")
-        task = TASKS[numbers.pop()]
+        able = [name for name, kind in TASKS.items() if kind.masks is not (True in numbers)]
         if asked and asked not in TASKS:
             raise InputError(f"task: '{asked}' is not one of {', '.join(TASKS)}")
-        if asked and asked != task:
-            raise InputError(f"{self.path}: task is '{asked}', but its labels are those of {task}")
-        return task
+        if asked and asked not in able:
+            raise InputError(f"{self.path}: task is '{asked}', but its labels are those of {' or '.join(able)}")
+        return asked or able[0]
 
     def _classes(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        if self.task == "segmentation":
+        if self.masks:
             return tuple(names) if names else ("foreground",)
         most = max(record["label"] for record in self._records)
         known = tuple(names) if names else tuple(str(i) for i in range(max(min(most, MOST_CLASSES - 1), 0) + 1))

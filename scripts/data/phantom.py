@@ -31,6 +31,7 @@ N_ANGLES = 64
 SPLITS = (("", 40), ("validation", 20), ("test", 20))
 # Patients beyond these 80 are for training: the others stay where they are, whatever the number.
 TRAINED_VIEWS, UNSEEN_VIEWS = 4, 2
+CLASSES = {"segmentation": ("structure",), "classification": ("round", "lobed")}
 
 
 class Patient:
@@ -94,17 +95,17 @@ def parse_key(key: str) -> tuple[int, int, int]:
 class DrawPhantomd(MapTransform):
     """Replace a phantom key by the drawn image (1, 64, 64), or three equal channels of it, and its label."""
 
-    def __init__(self, *, task: str, channels: int = 1) -> None:
+    def __init__(self, *, masks: bool = True, channels: int = 1) -> None:
         super().__init__(keys=("image", "label"))
-        self.task, self.channels = task, channels
+        self.masks, self.channels = masks, channels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
-        drawing = Drawing(*parse_key(record["image"]), shapes=self.task == "classification")
+        drawing = Drawing(*parse_key(record["image"]), shapes=not self.masks)
         record["image"] = torch.as_tensor(drawing.image[None], dtype=torch.float32)
         if self.channels > 1:
             record["image"] = record["image"].repeat(self.channels, 1, 1)
-        if self.task == "segmentation":
+        if self.masks:
             label = drawing.label
             if record.get("label_shrink"):
                 label = annotated(drawing, float(record["label_shrink"]))
@@ -160,15 +161,14 @@ class Phantom(DataSource):
         phantom_patients: int | None = None,
         channels: int | None = None,
     ) -> None:
-        if task not in ("segmentation", "classification"):
-            raise InputError(f"task: '{task}' is not one of segmentation, classification")
-        self.task = task
+        if task not in CLASSES:
+            raise InputError(f"task: '{task}' is not one of {', '.join(CLASSES)}")
+        self.task, self.classes = task, CLASSES[task]
         self.channels = 1 if channels is None else check_channels(channels)
         self.seed = int(phantom_seed)
         self.patients = SPLITS[0][1] if phantom_patients is None else phantom_patients
         if isinstance(self.patients, bool) or not isinstance(self.patients, int) or self.patients < 1:
             raise InputError(f"phantom_patients: '{phantom_patients}' is not a whole number from 1")
-        self.classes = ("structure",) if task == "segmentation" else ("round", "lobed")
 
     def records(self) -> list[dict[str, Any]]:
         return self._records(range(TRAINED_VIEWS))
@@ -178,7 +178,7 @@ class Phantom(DataSource):
         return self._records(range(TRAINED_VIEWS, TRAINED_VIEWS + UNSEEN_VIEWS))
 
     def loading(self) -> list[Any]:
-        return [DrawPhantomd(task=self.task, channels=self.channels)]
+        return [DrawPhantomd(masks=self.masks, channels=self.channels)]
 
     def _records(self, views: range) -> list[dict[str, Any]]:
         standard = SPLITS[0][1]
@@ -194,7 +194,7 @@ class Phantom(DataSource):
     def _record(self, index: int, view: int, split: str) -> dict[str, Any]:
         key = f"phantom-{self.seed}-p{index:03d}-v{view}"
         record: dict[str, Any] = {"image": key, "label": key, "image_id": key, "patient_id": f"p{index:03d}"}
-        if self.task == "classification":
+        if not self.masks:
             patient = Patient(self.seed, index)
             shown = int(patient.class_index ^ (patient.mislabelled and not split))
             record.update(label=shown, diagnosis=self.classes[shown])

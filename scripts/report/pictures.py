@@ -64,7 +64,7 @@ class Pictures:
 
     def _overlay(self, name: str, items: list[dict[str, Any]]) -> None:
         models = self.evaluation.models
-        columns = ["image", "truth", *models] if self.evaluation.task.name == "segmentation" else ["image", *models]
+        columns = ["image", "truth", *models] if self.evaluation.task.masks else ["image", *models]
         plt = _pyplot()
         figure, axes = plt.subplots(
             len(items), len(columns), figsize=(2.2 * len(columns), 2.3 * len(items)), squeeze=False
@@ -92,7 +92,7 @@ class Pictures:
             logits = arithmetic.logits(self.evaluation.models[column], image).cpu()
         task = self.evaluation.task
         value = float(task.measure(logits, label.reshape(1, *item["label"].shape), surface=False)[task.key_metric][0])
-        if task.name == "segmentation":
+        if task.masks:
             _outline(axis, label[0, 0], "#00d26a")
             _outline(axis, task.prediction(logits)[0, 0], "#ff4d6d")
             axis.set_title(f"{column}: {task.key_metric} {value:.2f}", fontsize=8)

@@ -79,7 +79,7 @@ class DataParts(SettingsParts):
         return augmentation(
             name,
             spatial_dims=self.settings.spatial_dims,
-            masks=self.settings.task == "segmentation",
+            masks=self.source.masks,
             normalise=self.settings.normalise,
         )
 

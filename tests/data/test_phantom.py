@@ -79,13 +79,13 @@ def test_texture_has_the_amplitude_that_it_says() -> None:
 
 def test_image_and_label_have_the_shape_of_the_task() -> None:
     record = build_source("phantom").records()[0]
-    made = DrawPhantomd(task="segmentation")(record)
+    made = DrawPhantomd(masks=True)(record)
     assert made["image"].shape == made["label"].shape == (1, 64, 64)
     assert made["image"].dtype == made["label"].dtype == torch.float32
     assert 0 <= float(made["image"].min()) and float(made["image"].max()) <= 1
     assert set(made["label"].unique().tolist()) == {0.0, 1.0}
     record = build_source("phantom", task="classification").records()[0]
-    assert DrawPhantomd(task="classification")(record)["label"].dtype == torch.int64
+    assert DrawPhantomd(masks=False)(record)["label"].dtype == torch.int64
 
 
 def test_boundary_of_a_disc_is_its_radius() -> None:
@@ -119,7 +119,7 @@ def test_label_of_the_annotator_is_the_one_with_the_whole_bias() -> None:
 
 def test_half_labels_are_made_by_the_loading() -> None:
     record = build_source("phantom").records()[0]
-    half = DrawPhantomd(task="segmentation")({**record, "label_shrink": 0.5})["label"][0].numpy() > 0.5
+    half = DrawPhantomd(masks=True)({**record, "label_shrink": 0.5})["label"][0].numpy() > 0.5
     assert np.array_equal(half, annotated(drawn(record["image"]), 0.5))
 
 

@@ -38,7 +38,7 @@ def batches(task: str) -> tuple[torch.Tensor, ForgetBatch]:
 
 
 def every() -> list[tuple[str, str]]:
-    return [(name, task) for name, kind in sorted(FORGET.items()) for task in kind.tasks]
+    return [(name, task) for name, kind in sorted(FORGET.items()) for task in kind.tasks()]
 
 
 def test_background_is_the_released_loss():
@@ -196,7 +196,7 @@ def test_shapes_and_tasks_it_is_not_for(name):
     logits, batch = batches(SEGMENTATION)
     with pytest.raises(InputError, match="one structure"):
         build_forget_objective(name, SEGMENTATION)(logits.repeat(1, 2, 1, 1), batch)
-    if CLASSIFICATION in FORGET[name].tasks:
+    if CLASSIFICATION in FORGET[name].tasks():
         logits, batch = batches(CLASSIFICATION)
         with pytest.raises(InputError, match=r"\(N, C\)"):
             build_forget_objective(name, CLASSIFICATION)(logits[:, :1], batch)
