@@ -35,6 +35,9 @@ class Classification(Task):
             return ""
         return f"classification needs logits (N, C) with C >= 2; got {tuple(logits.shape)}"
 
+    def outputs(self, classes: int) -> int:
+        return classes
+
     def margin(self, measure: str) -> Margin | None:
         return OF_A_CLASS if measure.startswith(SENSITIVITY) else MARGINS.get(measure)
 

@@ -12,6 +12,9 @@ class Segmentation(SigmoidMasks):
 
     name = "segmentation"
 
+    def outputs(self, classes: int) -> int:
+        return 1
+
     def problem(self, logits: torch.Tensor) -> str:
         if logits.ndim >= 4 and logits.shape[1] == 1:
             return ""

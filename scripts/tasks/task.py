@@ -36,6 +36,10 @@ class Task(ABC):
         """Why logits of this shape are none of this task, in words; empty where they are."""
 
     @abstractmethod
+    def outputs(self, classes: int) -> int:
+        """Output channels of a network, for a number of structures or classes."""
+
+    @abstractmethod
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
         """Probabilities, shaped as the logits."""
 

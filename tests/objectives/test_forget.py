@@ -12,6 +12,8 @@ from scripts.objectives.base import ForgetBatch
 from scripts.objectives.registry import FORGET, build_forget_objective
 
 SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+CLASSES, LABELS = "multiclass_segmentation", "multilabel_segmentation"
+SHAPES = {SEGMENTATION: (3, 1, 12, 10), CLASSIFICATION: (3, 4), CLASSES: (3, 3, 12, 10), LABELS: (3, 2, 12, 10)}
 
 
 def image(*values: float) -> torch.Tensor:
@@ -29,9 +31,11 @@ def bce(z: float, y: float) -> float:
 
 def batches(task: str) -> tuple[torch.Tensor, ForgetBatch]:
     generator = torch.Generator().manual_seed(1)
-    shape = (3, 1, 12, 10) if task == SEGMENTATION else (3, 4)
+    shape = SHAPES[task]
     logits, teacher, reference = (2 * torch.randn(shape, generator=generator) for _ in range(3))
-    label = (teacher > 0.5).float() if task == SEGMENTATION else torch.tensor([0, 3, 1])
+    label = torch.tensor([0, 3, 1]) if task == CLASSIFICATION else (teacher > 0.5).float()
+    if task == CLASSES:
+        label = torch.stack([(teacher.argmax(1) == k).float() for k in (1, 2)], 1)
     return logits, ForgetBatch(
         label=label, teacher_logits=teacher, reference_logits=reference, generator=generator, sample_index=(5, 6, 9)
     )
@@ -176,7 +180,7 @@ def test_pure_target_losses_can_be_reached_by_descent(name, task):
     assert loss(z, batch).item() < before
 
 
-@pytest.mark.parametrize("task", [SEGMENTATION, CLASSIFICATION])
+@pytest.mark.parametrize("task", list(SHAPES))
 def test_bounded_losses_come_to_rest(task):
     """Descent on them alone ends at the bound: they cannot destroy the model."""
     logits, batch = batches(task)
