@@ -24,6 +24,11 @@ LEVEL_KEYS = {
 }
 
 
+def files_of(value: Any) -> list[str]:
+    """What a record's image or label may name as a file: a path, or a list of them."""
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
+
+
 class DataSource(ABC):
     """A data set in its official layout.
 

@@ -27,6 +27,7 @@ class Classification(Task):
     overlap = "accuracy"
     measures = ("accuracy", "cross_entropy", "brier")
     masks = False
+    exclusive = True
     background = False
     entropy_weight = 3.0  # that of the released code (arXiv 2511.16574)
 
@@ -37,6 +38,9 @@ class Classification(Task):
 
     def outputs(self, classes: int) -> int:
         return classes
+
+    def classes(self, outputs: int) -> int:
+        return outputs
 
     def margin(self, measure: str) -> Margin | None:
         return OF_A_CLASS if measure.startswith(SENSITIVITY) else MARGINS.get(measure)

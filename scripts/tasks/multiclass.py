@@ -17,6 +17,7 @@ class MulticlassSegmentation(Masks):
     """Logits (N, 1 + S, ...), channel 0 background; label (N, S, ...) in {0, 1}, a mask for each structure."""
 
     name = "multiclass_segmentation"
+    exclusive = True
 
     def problem(self, logits: torch.Tensor) -> str:
         if logits.ndim >= 4 and logits.shape[1] >= 2:
@@ -27,6 +28,9 @@ class MulticlassSegmentation(Masks):
 
     def outputs(self, classes: int) -> int:
         return 1 + classes
+
+    def classes(self, outputs: int) -> int:
+        return outputs - 1
 
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(1)

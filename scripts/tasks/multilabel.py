@@ -19,3 +19,6 @@ class MultilabelSegmentation(SigmoidMasks):
 
     def outputs(self, classes: int) -> int:
         return classes
+
+    def classes(self, outputs: int) -> int:
+        return outputs

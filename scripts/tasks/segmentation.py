@@ -15,6 +15,9 @@ class Segmentation(SigmoidMasks):
     def outputs(self, classes: int) -> int:
         return 1
 
+    def classes(self, outputs: int) -> int:
+        return 1
+
     def problem(self, logits: torch.Tensor) -> str:
         if logits.ndim >= 4 and logits.shape[1] == 1:
             return ""

@@ -18,6 +18,8 @@ CEILING = 1.0  # Dice + BCE of a mask that is about half right
 class SigmoidMasks(Masks):
     """Logits and labels (N, S, ...), labels in {0, 1}."""
 
+    exclusive = False
+
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.sigmoid()
 

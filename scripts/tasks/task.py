@@ -24,6 +24,8 @@ class Task(ABC):
     """The measure that `goal: suppress` lowers to its bound."""
     masks: bool
     """Whether a label is an image: transforms move it along with the picture, and it can be drawn over it."""
+    exclusive: bool
+    """Whether one of the structures or classes excludes the others: one number then says which it is."""
     background: bool
     """Whether an answer can be that there is nothing."""
     entropy_weight: float
@@ -38,6 +40,10 @@ class Task(ABC):
     @abstractmethod
     def outputs(self, classes: int) -> int:
         """Output channels of a network, for a number of structures or classes."""
+
+    @abstractmethod
+    def classes(self, outputs: int) -> int:
+        """Structures or classes for which a network has these output channels."""
 
     @abstractmethod
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
