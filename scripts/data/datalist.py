@@ -20,9 +20,10 @@ from scripts.data.pictures import picture_channels as count_channels
 from scripts.data.source import DataSource, Record, checked_records, data_folder, say_contradictions
 from scripts.data.volumes import is_volume, volume_header
 from scripts.errors import InputError
+from scripts.messages import number_of
+from scripts.tasks.registry import TASKS
 
 MOST_CLASSES = 1000  # of a list that does not name them: a larger number is an id or a typing error
-TASKS = ("segmentation", "classification")
 
 
 class Datalist(DataSource):
@@ -36,6 +37,7 @@ class Datalist(DataSource):
         spatial_dims: 2 or 3; None takes those of the first image.
         channels: of the network: how pictures are taken, and what volumes must have; None takes those of the first
             image.
+        outputs: channels of the network's answer, which say how many structures there are; None takes the names.
         gone: gives the image ids of what was forgotten before: those entries keep their place in the list, but their
             files are not looked at and may be missing. None: nothing was.
     """
@@ -52,6 +54,7 @@ class Datalist(DataSource):
         classes: Sequence[str] | None = None,
         spatial_dims: int | None = None,
         channels: int | None = None,
+        outputs: int | None = None,
         gone: Callable[[Sequence[Record]], Collection[str]] | None = None,
     ) -> None:
         if not datalist:
@@ -74,7 +77,7 @@ class Datalist(DataSource):
         say_contradictions(self._records, where=self.path)
         self._ages()
         self.task = self._task(task)
-        self.classes = self._classes(classes)
+        self.classes = self._classes(classes, outputs)
         self._volumes = self._kind()
         first = min(there or entries, key=lambda entry: entry["image_id"])["image"]
         self.spatial_dims, self.channels = self._shape(first, spatial_dims, channels)
@@ -88,7 +91,13 @@ class Datalist(DataSource):
             image = LoadVolume(spatial_dims=self.spatial_dims, channels=self.channels)
         else:
             image = LoadPicture(channels=self.channels)
-        return [image, LoadMask(spatial_dims=self.spatial_dims) if self.task == "segmentation" else ClassLabel()]
+        return [image, self._label()]
+
+    def _label(self) -> Callable:
+        if not self.masks:
+            return ClassLabel()
+        numbered = len(self.classes) if TASKS[self.task].exclusive else 0
+        return LoadMask(spatial_dims=self.spatial_dims, numbered=numbered)
 
     def _ages(self) -> None:
         """Ages in years; what is not understood is left out, counted and said."""
@@ -108,16 +117,19 @@ class Datalist(DataSource):
         numbers = {isinstance(record["label"], int) for record in self._records}
         if len(numbers) > 1:
             raise InputError(f"{self.path}: labels are files in some entries and class numbers in others")
-        task = TASKS[numbers.pop()]
+        able = [name for name, kind in TASKS.items() if kind.masks is not (True in numbers)]
         if asked and asked not in TASKS:
             raise InputError(f"task: '{asked}' is not one of {', '.join(TASKS)}")
-        if asked and asked != task:
-            raise InputError(f"{self.path}: task is '{asked}', but its labels are those of {task}")
-        return task
+        if asked and asked not in able:
+            raise InputError(f"{self.path}: task is '{asked}', but its labels are those of {' or '.join(able)}")
+        return asked or able[0]
 
-    def _classes(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        if self.task == "segmentation":
-            return tuple(names) if names else ("foreground",)
+    def _classes(self, names: Sequence[str] | None, outputs: int | None) -> tuple[str, ...]:
+        if self.masks:
+            count = len(names) if names else 1 if outputs is None else TASKS[self.task]().classes(outputs)
+            self._check_files(count)
+            several = tuple(f"structure_{number}" for number in range(1, count + 1))
+            return tuple(names) if names else several if count > 1 else ("foreground",)
         most = max(record["label"] for record in self._records)
         known = tuple(names) if names else tuple(str(i) for i in range(max(min(most, MOST_CLASSES - 1), 0) + 1))
         for record in self._records:
@@ -128,6 +140,17 @@ class Datalist(DataSource):
                 )
             record.setdefault("diagnosis", known[record["label"]])
         return known
+
+    def _check_files(self, structures: int) -> None:
+        """Refuse a record with more or fewer mask files than the task has."""
+        wanted = 1 if TASKS[self.task].exclusive else structures
+        for record in self._records:
+            files = len(record["label"]) if isinstance(record["label"], list) else 1
+            if files != wanted:
+                raise InputError(
+                    f"{self.path}: {record['image_id']}: {number_of(files, 'mask file')}, where task {self.task} with"
+                    f" {number_of(structures, 'structure')} has {wanted}"
+                )
 
     def _kind(self) -> bool:
         kinds = {is_volume(record["image"]) for record in self._records}

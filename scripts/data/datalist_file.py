@@ -10,7 +10,7 @@ from typing import Any
 from scripts.data.ids import checked_id, shown
 from scripts.data.notices import counted, notice
 from scripts.data.pictures import PICTURES
-from scripts.data.source import Record
+from scripts.data.source import Record, files_of
 from scripts.data.volumes import VOLUMES
 from scripts.errors import InputError
 
@@ -34,12 +34,16 @@ def entry_record(entry: Any, split: str | None, *, folder: Path, where: str) -> 
             raise InputError(f"{where}: '{key}' is missing; needed are image, label and patient_id")
     image = _file(entry["image"], folder, where)
     label = entry["label"]
-    if isinstance(label, bool) or not isinstance(label, (int, str)):
-        raise InputError(f"{where}: label '{shown(label)}' is neither a mask file nor a class number")
+    listed = isinstance(label, list) and bool(label)
+    if isinstance(label, bool) or not (listed or isinstance(label, (int, str))):
+        raise InputError(
+            f"{where}: label '{shown(label)}' is neither a mask file, or a list of them, nor a class number"
+        )
+    masks = [str(_file(one, folder, where)) for one in label] if listed else []
     patient = checked_id(entry["patient_id"], key="patient_id", where=where)
     record: Record = {
         "image": str(image),
-        "label": label if isinstance(label, int) else str(_file(label, folder, where)),
+        "label": masks or (label if isinstance(label, int) else str(_file(label, folder, where))),
         "image_id": str(entry["image"]).removesuffix(".gz").rsplit(".", 1)[0],
         "patient_id": patient,
         "where": where,
@@ -75,15 +79,15 @@ def check_files(records: list[Record]) -> None:
     seen: dict[Any, str] = {}
     for record in records:
         where, image = record["where"], record["image"]
-        files = [record[key] for key in ("image", "label") if isinstance(record[key], str)]
+        files = [image, *files_of(record["label"])]
         if missing := [path for path in files if not os.path.isfile(path)]:
             raise InputError(f"{where}: no such file {missing[0]}")
         status = os.stat(image)
         other = seen.setdefault((status.st_dev, status.st_ino), where)
         if other != where:
             raise InputError(f"{where}: image {image} is the file of {other.rsplit(': ', 1)[-1]} too; list it once")
-        if image == record["label"]:
-            raise InputError(f"{where}: image and label are the same file {image}")
+        if len(set(files)) != len(files):
+            raise InputError(f"{where}: image and label, or two of its masks, are the same file")
 
 
 def _stripped(value: Any) -> Any:

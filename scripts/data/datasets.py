@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, Sampler
 
 from scripts.data.divided import DividedBatches
 from scripts.data.prepared import PreparedImages
-from scripts.data.source import Record
+from scripts.data.source import Record, files_of
 from scripts.errors import InputError, require_positive
 
 CACHES = ("memory", "disk", "none")
@@ -74,10 +74,10 @@ def file_hash(record: Record) -> bytes:
     """A cache key of the record and of its files' size and time, so that a changed file is read anew."""
     state: list[Any] = [json.dumps(record, sort_keys=True, default=str)]
     for key in ("image", "label"):
-        value = record.get(key)
-        if isinstance(value, str) and os.path.isfile(value):
-            status = os.stat(value)
-            state.append((status.st_size, status.st_mtime_ns))
+        for path in files_of(record.get(key)):
+            if os.path.isfile(path):
+                status = os.stat(path)
+                state.append((status.st_size, status.st_mtime_ns))
     return hashlib.sha256(repr(state).encode()).hexdigest().encode()
 
 

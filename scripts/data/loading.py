@@ -59,31 +59,42 @@ class LoadVolume(MapTransform):
 
 
 class LoadMask(MapTransform):
-    """A mask file to float32 (1, H, W[, D]) in {0, 1}, on the pixels of the image that was loaded before it.
+    """A mask file to float32 (S, H, W[, D]) in {0, 1}, on the pixels of the image that was loaded before it.
 
     Values {0, 1}, {0, 255} and bool are masks; anything else is refused, because a threshold would hide that the
     wrong file, or a lossy one, was given. The mask of a NIfTI file is a NIfTI file on the same grid; it may be stored
     with other axes, because both are turned to the same ones by their headers.
+
+    Args:
+        numbered: number of structures where one file tells them apart by the numbers 1 to S, 0 background; 0 where
+            each structure has a file of its own, and the record lists them.
     """
 
-    def __init__(self, key: str = "label", *, image_key: str = "image", spatial_dims: int = 2) -> None:
+    def __init__(
+        self, key: str = "label", *, image_key: str = "image", spatial_dims: int = 2, numbered: int = 0
+    ) -> None:
         super().__init__((key,))
-        self.image_key, self.spatial_dims = image_key, spatial_dims
+        self.image_key, self.spatial_dims, self.numbered = image_key, spatial_dims, numbered
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
         geometry = record.pop(GEOMETRY, None)
         for key in self.key_iterator(record):
-            path = record[key]
             image = record.get(self.image_key)
             loaded = image if isinstance(image, torch.Tensor) else None
-            if loaded is not None and is_volume(path) != (geometry is not None):
-                raise InputError(f"{path}: image and mask must both be pictures or both be NIfTI files")
-            record[key] = binary_mask(self._values(path, geometry), path=path)
-            if loaded is not None and loaded.shape[1:] != record[key].shape[1:]:
-                mask_size, image_size = tuple(record[key].shape[1:]), tuple(loaded.shape[1:])
-                raise InputError(f"{path}: mask size {mask_size} differs from image size {image_size}")
+            paths = record[key] if isinstance(record[key], list) else [record[key]]
+            record[key] = torch.cat([self._mask(path, geometry, loaded) for path in paths])
         return record
+
+    def _mask(self, path: str, geometry: tuple | None, loaded: torch.Tensor | None) -> torch.Tensor:
+        if loaded is not None and is_volume(path) != (geometry is not None):
+            raise InputError(f"{path}: image and mask must both be pictures or both be NIfTI files")
+        values = self._values(path, geometry)
+        mask = numbered_masks(values, self.numbered, path=path) if self.numbered else binary_mask(values, path=path)
+        if loaded is not None and loaded.shape[1:] != mask.shape[1:]:
+            mask_size, image_size = tuple(mask.shape[1:]), tuple(loaded.shape[1:])
+            raise InputError(f"{path}: mask size {mask_size} differs from image size {image_size}")
+        return mask
 
     def _values(self, path: str, geometry: tuple | None) -> torch.Tensor:
         if not is_volume(path):
@@ -110,6 +121,21 @@ def binary_mask(values: torch.Tensor, *, path: str | Path) -> torch.Tensor:
         shown = ", ".join(f"{value:g}" for value in found[:4]) + (", ..." if len(found) > 4 else "")
         raise InputError(f"{path}: mask is not binary (values {shown}); allowed are {{0, 1}} or {{0, 255}}")
     return mask / max(top, 1.0)
+
+
+def numbered_masks(values: torch.Tensor, structures: int, *, path: str | Path) -> torch.Tensor:
+    """Masks (S, ...), float32, of the numbers 1 to S in `values` (1, ...); 0 is background.
+
+    Raises:
+        InputError: colours, or a value that is none of these numbers.
+    """
+    if values.shape[0] > 1 and not bool((values == values[:1]).all()):
+        raise InputError(f"{path}: mask has colours; allowed is one channel with the numbers 0 to {structures}")
+    numbers = values[0].float()
+    odd = numbers[(numbers != numbers.round()) | (numbers < 0) | (numbers > structures)]
+    if len(odd):
+        raise InputError(f"{path}: mask holds {odd[0].item():g}; allowed are the numbers 0 to {structures}")
+    return torch.stack([(numbers == number).float() for number in range(1, structures + 1)])
 
 
 class ClassLabel(Transform):

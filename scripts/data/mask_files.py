@@ -74,6 +74,8 @@ class SaveMaskd(SaveImaged):
             source = str(mask.meta[FILE_NAME])
             path = self.output_dir / self._name(source)
             values = mask.as_tensor() if hasattr(mask, "as_tensor") else torch.as_tensor(mask)
+            if len(values) != 1:
+                raise InputError(f"out_channels: {len(values)}; infer writes the mask of one structure alone")
             encode = _volume if is_volume(source) else _picture
             write_bytes(path, encode(values[0].cpu().numpy().astype(np.uint8), path, source), durable=False)
         return record

@@ -8,7 +8,7 @@ Classification: two boundary shapes, and a share of the patients carries the wro
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,13 @@ N_ANGLES = 64
 SPLITS = (("", 40), ("validation", 20), ("test", 20))
 # Patients beyond these 80 are for training: the others stay where they are, whatever the number.
 TRAINED_VIEWS, UNSEEN_VIEWS = 4, 2
+CORE = 0.5  # of the radius: the inner structure, where there are two
+CLASSES = {
+    "segmentation": ("structure",),
+    "multiclass_segmentation": ("core", "rim"),
+    "multilabel_segmentation": ("structure", "core"),
+    "classification": ("round", "lobed"),
+}
 
 
 class Patient:
@@ -67,7 +74,6 @@ class Drawing:
         texture = shift(fixed.texture, offset, order=1, mode="grid-wrap")
         noise = rng.normal(0, 0.03, (SIZE, SIZE))
         self.image = np.clip(0.3 + rng.uniform(*CONTRAST) * disc + texture + noise, 0, 1)
-        self.label = radius <= self.latent(phi) + self.bias(phi)
 
 
 def angles() -> np.ndarray:
@@ -92,34 +98,43 @@ def parse_key(key: str) -> tuple[int, int, int]:
 
 
 class DrawPhantomd(MapTransform):
-    """Replace a phantom key by the drawn image (1, 64, 64), or three equal channels of it, and its label."""
+    """Replace a phantom key by the drawn image (1, 64, 64), or three equal channels of it, and its label.
 
-    def __init__(self, *, task: str, channels: int = 1) -> None:
+    Args:
+        structures: whose masks are the label, (S, 64, 64); none of them where it is a class.
+    """
+
+    def __init__(self, *, structures: Sequence[str] = CLASSES["segmentation"], channels: int = 1) -> None:
         super().__init__(keys=("image", "label"))
-        self.task, self.channels = task, channels
+        self.structures, self.channels = tuple(structures), channels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
-        drawing = Drawing(*parse_key(record["image"]), shapes=self.task == "classification")
+        drawing = Drawing(*parse_key(record["image"]), shapes=not self.structures)
         record["image"] = torch.as_tensor(drawing.image[None], dtype=torch.float32)
         if self.channels > 1:
             record["image"] = record["image"].repeat(self.channels, 1, 1)
-        if self.task == "segmentation":
-            label = drawing.label
-            if record.get("label_shrink"):
-                label = annotated(drawing, float(record["label_shrink"]))
-            record["label"] = torch.as_tensor(label[None], dtype=torch.float32)
+        if self.structures:
+            factor = float(record.get("label_shrink") or 1)
+            whole, core = annotated(drawing, factor), annotated(drawing, factor, scale=CORE)
+            drawn = {"structure": whole, "core": core, "rim": whole & ~core}
+            masks = np.stack([drawn[name] for name in self.structures])
+            record["label"] = torch.as_tensor(masks, dtype=torch.float32)
         else:
             record["label"] = torch.as_tensor(record["label"])
         return record
 
 
-def annotated(drawing: Drawing, factor: float) -> np.ndarray:
-    """The label an annotator with `factor` times the bias would draw: a constructed control."""
+def annotated(drawing: Drawing, factor: float = 1.0, *, scale: float = 1.0) -> np.ndarray:
+    """What the annotator draws; with another `factor` of the bias it is a constructed control.
+
+    Args:
+        scale: of all radii.
+    """
     rows, columns = np.mgrid[:SIZE, :SIZE].astype(float)
     rows, columns = rows - drawing.centre[0], columns - drawing.centre[1]
     phi = np.arctan2(rows, columns)
-    return np.hypot(rows, columns) <= drawing.latent(phi) + factor * drawing.bias(phi)
+    return np.hypot(rows, columns) <= scale * (drawing.latent(phi) + factor * drawing.bias(phi))
 
 
 def recall_slope(masks: Mapping[str, np.ndarray]) -> float:
@@ -160,15 +175,14 @@ class Phantom(DataSource):
         phantom_patients: int | None = None,
         channels: int | None = None,
     ) -> None:
-        if task not in ("segmentation", "classification"):
-            raise InputError(f"task: '{task}' is not one of segmentation, classification")
-        self.task = task
+        if task not in CLASSES:
+            raise InputError(f"task: '{task}' is not one of {', '.join(CLASSES)}")
+        self.task, self.classes = task, CLASSES[task]
         self.channels = 1 if channels is None else check_channels(channels)
         self.seed = int(phantom_seed)
         self.patients = SPLITS[0][1] if phantom_patients is None else phantom_patients
         if isinstance(self.patients, bool) or not isinstance(self.patients, int) or self.patients < 1:
             raise InputError(f"phantom_patients: '{phantom_patients}' is not a whole number from 1")
-        self.classes = ("structure",) if task == "segmentation" else ("round", "lobed")
 
     def records(self) -> list[dict[str, Any]]:
         return self._records(range(TRAINED_VIEWS))
@@ -178,7 +192,7 @@ class Phantom(DataSource):
         return self._records(range(TRAINED_VIEWS, TRAINED_VIEWS + UNSEEN_VIEWS))
 
     def loading(self) -> list[Any]:
-        return [DrawPhantomd(task=self.task, channels=self.channels)]
+        return [DrawPhantomd(structures=self.classes if self.masks else (), channels=self.channels)]
 
     def _records(self, views: range) -> list[dict[str, Any]]:
         standard = SPLITS[0][1]
@@ -194,7 +208,7 @@ class Phantom(DataSource):
     def _record(self, index: int, view: int, split: str) -> dict[str, Any]:
         key = f"phantom-{self.seed}-p{index:03d}-v{view}"
         record: dict[str, Any] = {"image": key, "label": key, "image_id": key, "patient_id": f"p{index:03d}"}
-        if self.task == "classification":
+        if not self.masks:
             patient = Patient(self.seed, index)
             shown = int(patient.class_index ^ (patient.mislabelled and not split))
             record.update(label=shown, diagnosis=self.classes[shown])

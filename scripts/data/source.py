@@ -24,12 +24,17 @@ LEVEL_KEYS = {
 }
 
 
+def files_of(value: Any) -> list[str]:
+    """What a record's image or label may name as a file: a path, or a list of them."""
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
+
+
 class DataSource(ABC):
     """A data set in its official layout.
 
     Attributes:
         name: the name under which the config asks for it.
-        task: "segmentation" or "classification".
+        task: name of what its labels are for.
         unit: what `patient_id` of a record stands for: "patient", "lesion" or "image".
         channels: image channels.
         spatial_dims: 2 or 3.
@@ -42,6 +47,13 @@ class DataSource(ABC):
     channels: int = 3
     spatial_dims: int = 2
     classes: tuple[str, ...] = ("foreground",)
+
+    @property
+    def masks(self) -> bool:
+        """Whether a label is an image."""
+        from scripts.tasks.registry import TASKS
+
+        return TASKS[self.task].masks
 
     @abstractmethod
     def records(self) -> list[Record]:

@@ -88,7 +88,7 @@ def preprocessing(
         image_size: pixels along every axis, or along each; None keeps the file's size.
         normalise: see `normalisation`.
     """
-    masks = source.task == "segmentation"
+    masks = source.masks
     steps: list[Callable] = list(source.loading())
     if image_size is not None:
         size = (image_size,) * source.spatial_dims if isinstance(image_size, int) else tuple(image_size)

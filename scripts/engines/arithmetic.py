@@ -10,6 +10,7 @@ from torch import nn
 
 from scripts import processes
 from scripts.errors import InputError
+from scripts.tasks.network_block import first_output
 
 
 def pick_device(name: str) -> torch.device:
@@ -68,8 +69,10 @@ class Arithmetic:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """The network on the device, in the chosen memory format."""
+        """The network on the device, in the chosen memory format; of several outputs it gives the first."""
         network = network.to(self.device)
+        if first_output not in network._forward_hooks.values():
+            network.register_forward_hook(first_output)
         if self.channels_last:
             dims = {parameter.dim() for parameter in network.parameters()}
             network = network.to(memory_format=torch.channels_last_3d if 5 in dims else torch.channels_last)

@@ -102,15 +102,15 @@ class ReferenceCriterion(Criterion):
         self.departures: list[tuple[torch.Tensor, torch.Tensor]] = []
         for batch in self.forget:
             moved = self.arithmetic.move(batch)
-            target = self._probability(reference.logits(moved))
-            self.departures.append((target, self._probability(self._logits(teacher, moved)) - target))
+            target = self.task.activate(reference.logits(moved))
+            self.departures.append((target, self.task.activate(self._logits(teacher, moved)) - target))
 
     def _progress(self, network: nn.Module, logits: Logits | None, selection: Rows | None) -> float:
         training = network.training
         network.eval()
         left: dict[str, list[torch.Tensor]] = {}
         for batch, (target, departure) in zip(self.forget, self.departures, strict=True):
-            apart = self._probability(self._logits(network, self.arithmetic.move(batch), logits)) - target
+            apart = self.task.activate(self._logits(network, self.arithmetic.move(batch), logits)) - target
             along, whole = (apart * departure).flatten(1).sum(1), departure.square().flatten(1).sum(1)
             for patient, one, other in zip(batch["patient_id"], along, whole, strict=True):
                 left.setdefault(patient, []).append(torch.stack([one, other]))
@@ -127,9 +127,6 @@ class ReferenceCriterion(Criterion):
     def _logits(self, network: nn.Module, batch: dict[str, Any], logits: Logits | None = None) -> torch.Tensor:
         return self.arithmetic.logits(network, batch["image"]) if logits is None else logits(batch)
 
-    def _probability(self, logits: torch.Tensor) -> torch.Tensor:
-        return logits.sigmoid() if self.task.name == "segmentation" else logits.softmax(1)
-
 
 class SuppressCriterion(Criterion):
     """Fraction of the way from the teacher's overlap (IoU, or accuracy) on the forget set down to `bound`."""
@@ -137,7 +134,7 @@ class SuppressCriterion(Criterion):
     def __init__(self, *, bound: float, **settings: Any) -> None:
         super().__init__(**settings)
         self.bound = float(bound)
-        self.name = "iou" if self.task.name == "segmentation" else "accuracy"
+        self.name = self.task.overlap
         self.start = self._rows(settings["teacher"], self.forget).mean(self.name)
 
     def _progress(self, network: nn.Module, logits: Logits | None, selection: Rows | None) -> float:

@@ -86,7 +86,7 @@ class MeasureEvaluator(SupervisedEvaluator):
             self._parts.setdefault(name, []).append(value.double().cpu())
         self.rows.image_ids += list(batch["image_id"])
         self.rows.patient_ids += list(batch["patient_id"])
-        if self.task.name == "classification":
+        if self.task.summarises:
             self._outputs.append((batch["label"].cpu(), logits.cpu()))
         return {}
 

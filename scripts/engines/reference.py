@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from scripts.cohort import Cohort
 from scripts.cohort.provenance import check_fold_teacher, check_reference_class
@@ -68,17 +67,13 @@ class FoldMean(nn.Module):
     def __init__(self, members: Sequence[nn.Module], *, task: Task) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.binary = task.name == "segmentation"
+        self.task = task
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         found = [network(image).float() for network in self.members]
         if len(found) == 1:
             return found[0]
-        z = torch.stack(found)
-        # In logarithms: a probability that rounds to 1 would have no logit. The number of members cancels.
-        if self.binary:
-            return functional.logsigmoid(z).logsumexp(0) - functional.logsigmoid(-z).logsumexp(0)
-        return z.log_softmax(2).logsumexp(0)
+        return self.task.mean_of(torch.stack(found))
 
 
 def load_fold_reference(

@@ -54,6 +54,8 @@ class ContentDigests:
     def _of_value(self, value: Any) -> str:
         if isinstance(value, str) and os.path.isfile(value):
             return self.of_file(value)
+        if isinstance(value, list):
+            return hashlib.sha256(",".join(self._of_value(one) for one in value).encode()).hexdigest()
         return hashlib.sha256(repr(value).encode()).hexdigest()
 
     def of_file(self, path: str | Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from scripts.methods.method import Context, Method
 from scripts.student.student import Student
+from scripts.tasks.registry import build_task
 
 UNLEARN = {
     "trainable": "adapter",
@@ -108,8 +109,8 @@ class EraseToRetain(Method):
         """By goal and schedule; those of `trainable: all` differ, for it moves every weight."""
         if schedule == "released":
             released = dict(RELEASED)
-            if task == "classification":
-                # The background target has no meaning for classes; the released classifier pushes to uniform.
+            if not build_task(task).background:
+                # The background target has no meaning for them; the released classifier pushes to uniform.
                 released.update(
                     forget_objective="entropy", forget_batch=16, retain_batch=16, max_rounds=30, min_rounds=30
                 )

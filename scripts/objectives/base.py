@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from scripts.errors import InputError
-
-SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+from scripts.tasks.registry import TASKS, build_task
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class ForgetBatch:
     """What a forget objective may know about a batch of N forget images, besides the student's logits.
 
     Attributes:
-        label: (N, 1, ...) in {0, 1} for segmentation, (N,) class indices for classification; None where unknown.
+        label: as the task has it; None where unknown.
         teacher_logits: of the unchanged teacher, the shape of the student's; None where no objective needs them.
         reference_logits: of a model that never saw these patients, brought to the teacher's calibration already.
         generator: CPU generator of targets that are drawn anew at every call.
@@ -35,27 +34,27 @@ class ForgetBatch:
 
 
 class Objective(ABC):
-    """A loss with a name and the tasks it is defined for."""
+    """A loss with a name, for a task that is given by its name."""
 
     name: str
-    tasks: tuple[str, ...] = (SEGMENTATION, CLASSIFICATION)
+    needs_background = False
 
     def __init__(self, *, task: str) -> None:
-        if task not in self.tasks:
-            raise InputError(f"objective {self.name!r} is not defined for {task!r}; it is for {', '.join(self.tasks)}")
-        self.task = task
+        self.task = build_task(task)
+        if task not in self.tasks():
+            raise InputError(
+                f"objective {self.name!r} is not defined for {task!r}; it is for {', '.join(self.tasks())}"
+            )
+
+    @classmethod
+    def tasks(cls) -> list[str]:
+        """Names of the tasks it is defined for."""
+        return [name for name, kind in TASKS.items() if kind.background or not cls.needs_background]
 
     def prepare(self, logits: torch.Tensor) -> torch.Tensor:
-        """`logits` in float32, checked: (N, 1, H, W[, D]) for segmentation, (N, C) for classification."""
-        if self.task == SEGMENTATION and (logits.ndim < 4 or logits.shape[1] != 1):
-            raise InputError(
-                f"objective {self.name!r}: segmentation needs logits (N, 1, H, W[, D]), one structure "
-                f"against background; got {tuple(logits.shape)}"
-            )
-        if self.task == CLASSIFICATION and (logits.ndim != 2 or logits.shape[1] < 2):
-            raise InputError(
-                f"objective {self.name!r}: classification needs logits (N, C) with C >= 2; got {tuple(logits.shape)}"
-            )
+        """`logits` in float32, after making sure that they are of the task."""
+        if problem := self.task.problem(logits):
+            raise InputError(f"objective {self.name!r}: {problem}")
         return logits.float()
 
     def need(self, value: torch.Tensor | None, what: str) -> torch.Tensor:

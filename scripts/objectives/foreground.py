@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 
-from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive, share
+from scripts.objectives.base import ForgetBatch, ForgetObjective, positive, share
 
 
 class Foreground(ForgetObjective):
@@ -28,29 +27,6 @@ class Foreground(ForgetObjective):
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         logits = self.prepare(logits)
-        loss = self._segmentation if self.task == SEGMENTATION else self._classification
-        return self.weight * loss(logits, batch).mean()
-
-    def _segmentation(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
-        teacher = None if batch.teacher_logits is None else (batch.teacher_logits > 0).flatten(1)
         if batch.label is None:
-            truth = self.need(teacher, "true masks or the teacher's logits")
-        else:
-            truth = (batch.label > 0.5).flatten(1)
-        foreground = truth if teacher is None else truth | teacher
-        student = (logits.detach() > 0).flatten(1)
-        union = (student | truth).sum(1).clamp(min=1)
-        on = (student & truth).sum(1) / union > self.bound
-        size = foreground.sum(1).clamp(min=1)
-        return on * (foreground * functional.softplus(logits).flatten(1)).sum(1) / size
-
-    def _classification(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
-        if batch.label is None:
-            truth = self.need(batch.teacher_logits, "true classes or the teacher's logits").argmax(1)
-        else:
-            truth = batch.label.long()
-        true = logits.gather(1, truth[:, None]).squeeze(1)
-        others = logits.scatter(1, truth[:, None], -torch.inf).logsumexp(1)
-        # -log(1 - p) = softplus(z_true - logsumexp of the others), finite for every p.
-        on = torch.sigmoid(true - others).detach() > self.bound
-        return on * functional.softplus(true - others)
+            self.need(batch.teacher_logits, "true labels or the teacher's logits")
+        return self.weight * self.task.suppression(logits, batch.label, batch.teacher_logits, bound=self.bound).mean()

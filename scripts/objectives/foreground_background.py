@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 
-from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive
+from scripts.objectives.base import ForgetBatch, ForgetObjective, positive
 
 CONFIDENT = 0.3  # teacher probability from which a pixel counts as its foreground
 EXTRA = 4.0
 
 
 class ForegroundBackground(ForgetObjective):
-    """weight * mean(w * softplus(z)) with w = 1 + 4 * [sigma(z_T) > 0.3] (arXiv 2511.16574, released code)."""
+    """weight * mean(w * -log(1 - p)), w = 1 + 4 * [p_T > 0.3], p of foreground (arXiv 2511.16574, released code)."""
 
     name = "foreground_background"
-    tasks = (SEGMENTATION,)
+    needs_background = True
 
     def __init__(self, *, task: str, weight: float | None = None) -> None:
         super().__init__(task=task)
@@ -23,5 +22,5 @@ class ForegroundBackground(ForgetObjective):
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         teacher = self.need(batch.teacher_logits, "the teacher's logits").float()
-        emphasis = 1.0 + EXTRA * (torch.sigmoid(teacher) > CONFIDENT).float()
-        return self.weight * (emphasis * functional.softplus(self.prepare(logits))).mean()
+        emphasis = 1.0 + EXTRA * (self.task.presence(teacher) > CONFIDENT).float()
+        return self.weight * (emphasis * self.task.void(self.prepare(logits))).mean()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 
-from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive
+from scripts.objectives.base import ForgetBatch, ForgetObjective, positive
 
 
 class Imitation(ForgetObjective):
@@ -22,12 +21,5 @@ class Imitation(ForgetObjective):
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         logits = self.prepare(logits)
-        reference = self.need(batch.reference_logits, "a reference model's logits").float().detach()
-        if self.task == SEGMENTATION:
-            return self.weight * functional.binary_cross_entropy_with_logits(logits, torch.sigmoid(reference))
-        return self.weight * functional.kl_div(
-            functional.log_softmax(logits, dim=1),
-            functional.log_softmax(reference, dim=1),
-            reduction="batchmean",
-            log_target=True,
-        )
+        reference = self.need(batch.reference_logits, "a reference model's logits")
+        return self.weight * self.task.distil(logits, reference)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 
-from scripts.errors import InputError
-from scripts.objectives.base import SEGMENTATION, ForgetBatch, ForgetObjective, positive
-from scripts.objectives.draws import another_class, generators, smooth_field, with_others
-
-NODES = 6  # of the field that is cut into a blob
+from scripts.objectives.base import ForgetBatch, ForgetObjective, positive
+from scripts.objectives.draws import generators, with_others
 
 
 class RandomLabel(ForgetObjective):
@@ -29,25 +25,13 @@ class RandomLabel(ForgetObjective):
         """The drawn labels, shaped as the true ones, on the logits' device."""
         label = with_others(self.need(batch.label, "the true labels").cpu(), batch)
         draws = generators(batch, count=len(label), seed=self.seed)
-        if self.task == SEGMENTATION:
-            drawn = [_blob(mask[0] > 0.5, draw)[None] for mask, draw in zip(label, draws, strict=True)]
-            return torch.stack(drawn[batch.before :]).float().to(logits.device)
-        classes = logits.shape[1]
-        if int(label.max()) >= classes or int(label.min()) < 0:
-            raise InputError(f"class {int(label.max())} for {classes} outputs: allowed are 0 to {classes - 1}")
-        drawn = [another_class(int(k), classes=classes, generator=g) for k, g in zip(label, draws, strict=True)]
-        return torch.tensor(drawn[batch.before :], device=logits.device)
+        outputs = logits.shape[1]
+        drawn = [
+            self.task.random_target(one, outputs=outputs, generator=draw)
+            for one, draw in zip(label, draws, strict=True)
+        ]
+        return torch.stack(drawn[batch.before :]).to(logits.device)
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         logits = self.prepare(logits)
-        target = self.target(logits, batch)
-        if self.task == SEGMENTATION:
-            return self.weight * functional.binary_cross_entropy_with_logits(logits, target)
-        return self.weight * functional.cross_entropy(logits, target)
-
-
-def _blob(mask: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    field = smooth_field(mask.shape, nodes=NODES, generator=generator)
-    blob = torch.zeros(mask.numel(), dtype=torch.bool)
-    blob[field.flatten().argsort(descending=True)[: int(mask.sum())]] = True
-    return blob.view(mask.shape)
+        return self.weight * self.task.fit(logits, self.target(logits, batch))

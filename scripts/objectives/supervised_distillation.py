@@ -6,7 +6,6 @@ import torch
 from torch.nn import functional
 
 from scripts.objectives.base import RetainObjective, positive
-from scripts.objectives.distillation import distillation
 from scripts.objectives.supervised import supervised_loss
 
 DISTILLATION, CLOSENESS = 1.0, 0.05
@@ -32,6 +31,6 @@ class SupervisedDistillation(RetainObjective):
     ) -> torch.Tensor:
         logits = self.prepare(logits)
         teacher = self.need(teacher_logits, "the teacher's logits").detach().float()
-        soft = distillation(logits, teacher, temperature=self.temperature, task=self.task)
+        soft = self.task.distil(logits, teacher, temperature=self.temperature)
         loss = DISTILLATION * soft + CLOSENESS * functional.mse_loss(logits, teacher)
         return loss if label is None else loss + self.supervised_weight * self.supervised(logits, label)

@@ -64,7 +64,7 @@ class Pictures:
 
     def _overlay(self, name: str, items: list[dict[str, Any]]) -> None:
         models = self.evaluation.models
-        columns = ["image", "truth", *models] if self.evaluation.task.name == "segmentation" else ["image", *models]
+        columns = ["image", "truth", *models] if self.evaluation.task.masks else ["image", *models]
         plt = _pyplot()
         figure, axes = plt.subplots(
             len(items), len(columns), figsize=(2.2 * len(columns), 2.3 * len(items)), squeeze=False
@@ -84,7 +84,7 @@ class Pictures:
     def _mark(self, axis: Any, column: str, item: dict[str, Any]) -> None:
         label = item["label"][None]
         if column == "truth":
-            _outline(axis, label[0, 0], "#00d26a")
+            self._outlines(axis, label[0], "#00d26a")
             return
         arithmetic = self.evaluation.arithmetic
         with torch.no_grad():
@@ -92,12 +92,17 @@ class Pictures:
             logits = arithmetic.logits(self.evaluation.models[column], image).cpu()
         task = self.evaluation.task
         value = float(task.measure(logits, label.reshape(1, *item["label"].shape), surface=False)[task.key_metric][0])
-        if task.name == "segmentation":
-            _outline(axis, label[0, 0], "#00d26a")
-            _outline(axis, task.prediction(logits)[0, 0], "#ff4d6d")
+        if task.masks:
+            self._outlines(axis, label[0], "#00d26a")
+            self._outlines(axis, task.prediction(logits)[0], "#ff4d6d")
             axis.set_title(f"{column}: {task.key_metric} {value:.2f}", fontsize=8)
         else:
             axis.set_title(f"{column}: {int(task.prediction(logits)[0])} (true {int(item['label'])})", fontsize=8)
+
+    @staticmethod
+    def _outlines(axis: Any, masks: torch.Tensor, colour: str) -> None:
+        for mask in masks:
+            _outline(axis, mask, colour)
 
     def _picture(self, image: torch.Tensor) -> np.ndarray:
         picture = image.float().numpy()

@@ -16,6 +16,7 @@ from torch import nn
 
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers, replace_module, swapped
+from scripts.student.copies import release_activations
 from scripts.student.frozen_norm import unfreeze_norms
 from scripts.student.hashing import architecture_hash, state_hash
 from scripts.student.inject import AdapterSpec, inject
@@ -166,6 +167,7 @@ class AdapterStudent(Student):
         ]
 
     def _plain(self, fold: Callable[[nn.Module], None]) -> nn.Module:
+        release_activations(self.network)
         network = copy.deepcopy(self.network.inner)
         for name, layer in lora_layers(network):
             fold(layer)

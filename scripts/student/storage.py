@@ -65,7 +65,8 @@ def save_network(student: WholeStudent, folder: str | Path) -> None:
     from safetensors.torch import save
 
     folder = _folder(folder)
-    state = {name: value.detach().cpu().contiguous() for name, value in student.merged().state_dict().items()}
+    # Each a copy of its own: a network may hold one weight under two names, and safetensors takes no such thing.
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in student.merged().state_dict().items()}
     write_bytes(folder / NETWORK_FILE, save(state, metadata={"format": "pt"}))
     own = {"head": student.head, "base_hash": student.base_hash, "architecture": student.architecture}
     _write_record(folder, student.kind, own, (NETWORK_FILE,))

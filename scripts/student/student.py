@@ -11,6 +11,7 @@ from torch import nn
 
 from scripts.errors import InputError
 from scripts.student.adapted import AdaptedNetwork
+from scripts.student.copies import release_activations
 
 
 class Student(ABC):
@@ -68,6 +69,7 @@ class Student(ABC):
 
     def copied(self) -> Student:
         """A copy with weights of its own; what nothing trains is shared with this one."""
+        release_activations(self.network)
         return copy.deepcopy(self, {id(thing): thing for thing in self._shared()})
 
     @abstractmethod

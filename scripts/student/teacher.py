@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from scripts.errors import InputError
+from scripts.student.copies import release_activations
 
 # What torch's restricted unpickler says when a file asks for something other than tensors and containers.
 _REFUSALS = ("Unsupported global", "Trying to ")
@@ -28,6 +29,7 @@ def freeze(network: nn.Module) -> nn.Module:
 
 def clone(network: nn.Module) -> nn.Module:
     """A frozen copy that shares no tensor with `network`."""
+    release_activations(network)
     return freeze(copy.deepcopy(network))
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from scripts.errors import InputError
+from scripts.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from scripts.data.source import DataSource
@@ -146,7 +147,7 @@ def check_fit(
         if allowed := sizes.refuse(length):
             raise InputError(f"image_size: {length} does not fit network_name {network_name}; allowed is {allowed}")
     if source is not None:
-        able = [name for name in NETWORKS if (name in CLASSIFIERS) == (source.task == "classification")]
+        able = [name for name in NETWORKS if (name in CLASSIFIERS) is not source.masks]
         if network_name not in able:
             raise InputError(
                 f"network_name: {network_name} does not answer task {source.task}; allowed: {', '.join(able)}"
@@ -185,12 +186,11 @@ def _check_source(source: DataSource, *, spatial_dims: int, in_channels: int, ou
         )
     if source.channels != in_channels:
         raise InputError(f"in_channels: {in_channels}, but data set '{source.name}' is read with {source.channels}")
-    if source.task == "segmentation" and out_channels != 1:
-        raise InputError(f"out_channels: {out_channels}, but task segmentation has 1 (one logit per pixel)")
-    if source.task == "classification" and out_channels != len(source.classes):
+    wanted = TASKS[source.task]().outputs(len(source.classes))
+    if out_channels != wanted:
         shown = ", ".join(source.classes[:6]) + (", ..." if len(source.classes) > 6 else "")
         raise InputError(
-            f"out_channels: {out_channels}, but data set '{source.name}' has {len(source.classes)} classes ({shown})"
+            f"out_channels: {out_channels}, but task {source.task} has {wanted} for data set '{source.name}' ({shown})"
         )
 
 

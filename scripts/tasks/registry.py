@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from scripts.errors import InputError
 from scripts.tasks.classification import Classification
+from scripts.tasks.multiclass import MulticlassSegmentation
+from scripts.tasks.multilabel import MultilabelSegmentation
 from scripts.tasks.segmentation import Segmentation
 from scripts.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {"segmentation": Segmentation, "classification": Classification}
+TASKS: dict[str, type[Task]] = {
+    kind.name: kind for kind in (Segmentation, MulticlassSegmentation, MultilabelSegmentation, Classification)
+}
 
 
 def build_task(name: str) -> Task:

@@ -1,4 +1,4 @@
-"""The interface of a task: how logits are scored and measured, image by image."""
+"""The interface of a task: the mathematics of logits and labels. No other room asks which task it is."""
 
 from __future__ import annotations
 
@@ -13,13 +13,121 @@ CALIBRATION = 0.25  # part of the retrained models' own calibration error and Br
 
 
 class Task(ABC):
-    """Scores and measures of logits against labels; everything in float32, one value an image."""
+    """Logits z (N, C, ...) and labels y; everything in float32."""
 
     name: str
     key_metric: str
     """The measure, higher is better, that selects checkpoints."""
     measures: tuple[str, ...]
     """Names of the per-image measures; an undefined value is NaN and is left out of means."""
+    overlap: str
+    """The measure that `goal: suppress` lowers to its bound."""
+    masks: bool
+    """Whether a label is an image: transforms move it along with the picture, and it can be drawn over it."""
+    exclusive: bool
+    """Whether one of the structures or classes excludes the others: one number then says which it is."""
+    background: bool
+    """Whether an answer can be that there is nothing."""
+    entropy_weight: float
+    """Weight of the uniform target where none is given."""
+
+    # -- answers
+
+    @abstractmethod
+    def problem(self, logits: torch.Tensor) -> str:
+        """Why logits of this shape are none of this task, in words; empty where they are."""
+
+    @abstractmethod
+    def outputs(self, classes: int) -> int:
+        """Output channels of a network, for a number of structures or classes."""
+
+    @abstractmethod
+    def classes(self, outputs: int) -> int:
+        """Structures or classes for which a network has these output channels."""
+
+    @abstractmethod
+    def activate(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probabilities, shaped as the logits."""
+
+    @abstractmethod
+    def mean_of(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (N, C, ...) of the mean probability of M models, from theirs (M, N, C, ...), up to a constant that
+        probabilities do not feel."""
+
+    @abstractmethod
+    def prediction(self, logits: torch.Tensor) -> torch.Tensor:
+        """The decision: masks (N, S, ...) in {0, 1}, or class index (N,)."""
+
+    @abstractmethod
+    def answer(self, logits: torch.Tensor) -> torch.Tensor:
+        """What is said of each image, coarsely and without a label: probabilities (N, cells)."""
+
+    @abstractmethod
+    def decided(self, logits: torch.Tensor) -> torch.Tensor:
+        """The decision, coarsely: (N, cells). Other seeds calibrate probabilities otherwise, and decide alike."""
+
+    # -- losses
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """The loss of ordinary training (N,).
+
+        Raises:
+            InputError: logits of another task.
+        """
+
+    @abstractmethod
+    def ceiling(self, logits: torch.Tensor) -> float:
+        """The supervised loss of one who guesses, at which ascent stops."""
+
+    @abstractmethod
+    def distil(self, logits: torch.Tensor, teacher: torch.Tensor, *, temperature: float = 1.0) -> torch.Tensor:
+        """Soft targets at temperature T, scalar: T^2 times the cross-entropy, or divergence, to softened answers."""
+
+    @abstractmethod
+    def fit(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy to labels, scalar."""
+
+    @abstractmethod
+    def uniform(self, logits: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy, or divergence, to an answer that prefers nothing, scalar."""
+
+    @abstractmethod
+    def suppression(
+        self, logits: torch.Tensor, label: torch.Tensor | None, teacher: torch.Tensor | None, *, bound: float
+    ) -> torch.Tensor:
+        """(N,): -log(1 - p) of what is to be taken away, 0 for an image that is at the bound already.
+
+        Args:
+            label: where unknown, what the teacher decides stands in for it; one of both is given.
+        """
+
+    def void(self, logits: torch.Tensor) -> torch.Tensor:
+        """-log of the probability that there is nothing, (N, 1, ...); tasks with a background alone."""
+        raise NotImplementedError(f"{self.name} has no background")
+
+    def presence(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probability that there is something, (N, 1, ...); tasks with a background alone."""
+        raise NotImplementedError(f"{self.name} has no background")
+
+    # -- drawn targets, of one image
+
+    @abstractmethod
+    def random_target(self, label: torch.Tensor, *, outputs: int, generator: torch.Generator) -> torch.Tensor:
+        """A label that has nothing to do with the image, shaped as `label`."""
+
+    @abstractmethod
+    def noisy_target(
+        self, label: torch.Tensor, *, outputs: int, displacement: float, flip: float, generator: torch.Generator
+    ) -> torch.Tensor:
+        """The label with the kind of error that another rater makes.
+
+        Args:
+            displacement: standard deviation, pixels, by which boundaries move.
+            flip: probability of another class.
+        """
+
+    # -- measures, one value an image
 
     @abstractmethod
     def score(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
@@ -37,18 +145,11 @@ class Task(ABC):
     def margin(self, measure: str) -> Margin | None:
         """What the measure may lose against retrained models; None where a verdict does not ask for it."""
 
-    @abstractmethod
-    def prediction(self, logits: torch.Tensor) -> torch.Tensor:
-        """The decision: binary mask (N, 1, ...) or class index (N,)."""
-
-    @abstractmethod
-    def answer(self, logits: torch.Tensor) -> torch.Tensor:
-        """What is said of each image, coarsely and without a label: probabilities (N, cells)."""
-
-    @abstractmethod
-    def decided(self, logits: torch.Tensor) -> torch.Tensor:
-        """The decision, coarsely: (N, cells). Other seeds calibrate probabilities otherwise, and decide alike."""
-
     def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
         """Measures that exist for a set of images only (AUC); none by default."""
         return {}
+
+    @property
+    def summarises(self) -> bool:
+        """Whether there are any: the logits of a whole set are kept for them."""
+        return type(self).summary is not Task.summary

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DATA = (
     "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download spatial_dims in_channels"
+    " out_channels"
 ).split()
 SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
@@ -33,7 +34,7 @@ class DataParts(SettingsParts):
 
         options = self._some(DATA)
         about = options | self._some(["tombstones", "key_dir"]) | (self._some(RENEWING) if self.renews else {})
-        options["channels"] = options.pop("in_channels")
+        options["channels"], options["outputs"] = options.pop("in_channels"), options.pop("out_channels", None)
         options["gone"] = self._gone
         return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
 
@@ -79,7 +80,7 @@ class DataParts(SettingsParts):
         return augmentation(
             name,
             spatial_dims=self.settings.spatial_dims,
-            masks=self.settings.task == "segmentation",
+            masks=self.source.masks,
             normalise=self.settings.normalise,
         )
 

@@ -34,6 +34,14 @@ class ModelParts(DataParts):
             source = self.source if "dataset_name" in self.settings else None
             batch = self._get("batch_size", None) if self.workflow == "train" else None
             check_fit(**self._some([*NETWORK, "image_size"]), batch_size=batch, source=source)
+        if self._network_block is not None and {"image_size", "dataset_name"} <= set(self.settings):
+            from scripts.tasks.network_block import check_block
+
+            training = self.workflow == "train"
+            # BatchNorm in training needs two values a channel.
+            images = min(self.settings.batch_size, 2) if training else 1
+            sample = self.blank.expand(images, *self.blank.shape[1:])
+            check_block(self._network_block, sample, source=self.source, training=training)
         if self.workflow.startswith("inference"):
             self._warn_of_other_settings()
 

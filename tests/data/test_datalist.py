@@ -7,10 +7,13 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from scripts.data import build_source, notices
+from scripts.data.datasets import file_hash
 from scripts.data.transforms import preprocessing
 from scripts.errors import InputError, user_error
+from scripts.identity.content import ContentDigests
 
 
 def entry(name="a", **other):
@@ -75,6 +78,48 @@ def test_an_int_label_is_a_class(build):
         build([entry(label=-1)], classes=["x"])
 
 
+def test_structures_by_number_or_by_file(build, folder):
+    numbers = np.zeros((8, 12), np.uint8)
+    numbers[:4], numbers[4:, :6] = 1, 2
+    Image.fromarray(numbers).save(folder / "masks" / "a.png")
+    by_number = build([entry()], task="multiclass_segmentation", outputs=3)
+    assert by_number.classes == ("structure_1", "structure_2")
+    item = preprocessing(by_number, image_size=4)(by_number.records()[0])
+    assert item["label"].flatten(1).sum(1).tolist() == [8, 4]
+    own = [f"masks/{name}.png" for name in "bc"]
+    by_file = build([entry(label=own)], task="multilabel_segmentation", classes=["organ", "tumour"])
+    assert by_file.classes == ("organ", "tumour")
+    record = by_file.records()[0]
+    assert record["label"] == [str(folder / name) for name in own]
+    item = preprocessing(by_file, image_size=4)(record)
+    assert item["label"].shape == (2, 4, 4) and item["label"].mean() == 0.25
+    # A changed mask is another content, whichever of the two it is.
+    before, digest = file_hash(record), ContentDigests().of_record(record)
+    Image.fromarray(np.zeros((8, 12), np.uint8)).save(folder / "masks" / "c.png")
+    assert file_hash(record) != before and ContentDigests().of_record(record) != digest
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "words"),
+    [
+        (["masks/b.png"], {"task": "multilabel_segmentation", "outputs": 2}, "1 mask file, where task .* 2 structures"),
+        (["masks/b.png", "masks/c.png"], {}, "2 mask files, where task segmentation with 1 structure has 1"),
+        (["masks/b.png", "masks/b.png"], {}, "two of its masks, are the same file"),
+        (["masks/b.png", "none.png"], {}, "no such file .*none.png"),
+        ([], {}, "neither a mask file, or a list of them, nor a class number"),
+        (["../b.png"], {}, "leads out of"),
+        (
+            0,
+            {"task": "multiclass_segmentation"},
+            "task is 'multiclass_segmentation', but its labels are those of class",
+        ),
+    ],
+)
+def test_labels_that_a_task_does_not_have(build, label, options, words):
+    with pytest.raises(InputError, match=words):
+        build([entry(label=label)], **options)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -86,8 +131,8 @@ def test_an_int_label_is_a_class(build):
         ([{"image": "images/a.png", "label": "masks/a.png"}], "'patient_id' is missing"),
         ([entry(patient_id="")], "'patient_id' is missing"),
         ([entry(label=None)], "'label' is missing"),
-        ([entry(label=True)], "neither a mask file nor a class number"),
-        ([entry(label=0.5)], "neither a mask file nor a class number"),
+        ([entry(label=True)], "neither a mask file, or a list of them, nor a class number"),
+        ([entry(label=0.5)], "neither a mask file, or a list of them, nor a class number"),
         ([entry(), entry()], r"list\[1\]: image .*a.png is the file of list\[0\] too"),
         ([entry(), entry("b", label=1)], "files in some entries and class numbers in others"),
         ([entry(), entry("none")], r"list\[1\]: no such file .*none.png"),
@@ -196,7 +241,7 @@ def test_one_file_in_two_entries(build, folder):
     for name in ("link", "hard"):
         with pytest.raises(InputError, match=rf"testing\[0\]: image .*{name}.png is the file of training\[0\] too"):
             build({"training": [entry("a")], "testing": [entry("a", image=f"images/{name}.png", patient_id="02")]})
-    with pytest.raises(InputError, match="image and label are the same file"):
+    with pytest.raises(InputError, match="image and label, or two of its masks, are the same file"):
         build([entry("a", label="images/a.png")])
     shared = [entry("a"), entry("b", label="masks/a.png", patient_id="02")]
     assert len(build(shared).records()) == 2  # a mask, such as an empty one, may serve several images

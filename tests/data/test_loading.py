@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask
+from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask, numbered_masks
 from scripts.data.pictures import picture_channels
 from scripts.errors import InputError
 
@@ -87,6 +87,25 @@ def test_a_mask_that_is_not_binary_is_refused(tmp_path, mask, picture):
         LoadMask()({"label": str(picture(tmp_path / "rgb.png"))})
     with pytest.raises(InputError, match="not binary"):
         binary_mask(torch.tensor([[[0.0, -1.0, 1.0]]]), path="x")
+
+
+def test_numbers_are_masks_one_by_one(tmp_path):
+    numbers = np.array([[0, 1, 2], [2, 2, 0]], np.uint8)
+    Image.fromarray(numbers).save(tmp_path / "m.png")
+    found = LoadMask(numbered=2)({"label": str(tmp_path / "m.png")})["label"]
+    assert found.dtype == torch.float32 and found.tolist() == [(numbers == k).tolist() for k in (1, 2)]
+    with pytest.raises(InputError, match="m.png: mask holds 2; allowed are the numbers 0 to 1"):
+        LoadMask(numbered=1)({"label": str(tmp_path / "m.png")})
+    with pytest.raises(InputError, match="mask holds 0.5; allowed are the numbers 0 to 2"):
+        numbered_masks(torch.tensor([[[0.5, 1.0]]]), 2, path="x")
+
+
+def test_a_file_for_each_structure(tmp_path, mask):
+    paths = [str(mask(tmp_path / f"{name}.png")) for name in "ab"]
+    Image.fromarray(np.zeros((8, 12), np.uint8)).save(paths[1])
+    first = LoadMask()({"label": paths[0]})["label"]
+    found = LoadMask()({"label": paths})["label"]
+    assert torch.equal(found[:1], first) and found[1].sum() == 0 and found.shape == (2, *first.shape[1:])
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path, picture, mask):

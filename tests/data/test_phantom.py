@@ -79,13 +79,13 @@ def test_texture_has_the_amplitude_that_it_says() -> None:
 
 def test_image_and_label_have_the_shape_of_the_task() -> None:
     record = build_source("phantom").records()[0]
-    made = DrawPhantomd(task="segmentation")(record)
+    made = DrawPhantomd()(record)
     assert made["image"].shape == made["label"].shape == (1, 64, 64)
     assert made["image"].dtype == made["label"].dtype == torch.float32
     assert 0 <= float(made["image"].min()) and float(made["image"].max()) <= 1
     assert set(made["label"].unique().tolist()) == {0.0, 1.0}
     record = build_source("phantom", task="classification").records()[0]
-    assert DrawPhantomd(task="classification")(record)["label"].dtype == torch.int64
+    assert DrawPhantomd(structures=())(record)["label"].dtype == torch.int64
 
 
 def test_boundary_of_a_disc_is_its_radius() -> None:
@@ -108,18 +108,29 @@ def test_recall_slope_is_the_share_of_the_bias_that_was_drawn(factor: float) -> 
     assert recall_slope(masks) == pytest.approx(factor, abs=0.04)
 
 
-def test_recall_slope_of_the_annotator_is_one() -> None:
-    assert recall_slope({key: drawn(key).label for key in KEYS}) == pytest.approx(1, abs=0.04)
+def test_the_label_is_what_the_annotator_draws() -> None:
+    record = build_source("phantom").records()[0]
+    label = DrawPhantomd()(record)["label"]
+    assert label.shape == (1, 64, 64) and np.array_equal(label[0].numpy() > 0.5, annotated(drawn(record["image"])))
 
 
-def test_label_of_the_annotator_is_the_one_with_the_whole_bias() -> None:
-    one = drawn(KEYS[0])
-    assert np.array_equal(one.label, annotated(one, 1.0))
+@pytest.mark.parametrize("task", ["multiclass_segmentation", "multilabel_segmentation"])
+def test_two_structures_hold_the_same_bias(task: str) -> None:
+    source = build_source("phantom", task=task)
+    (loading,) = source.loading()
+    record = source.records()[0]
+    masks = dict(zip(source.classes, loading(record)["label"].bool().numpy(), strict=True))
+    whole, core = annotated(drawn(record["image"])), annotated(drawn(record["image"]), scale=0.5)
+    assert np.array_equal(masks["core"], core) and core.sum() == pytest.approx(whole.sum() / 4, rel=0.1)
+    if "rim" in masks:
+        assert np.array_equal(masks["rim"] | masks["core"], whole) and not (masks["rim"] & masks["core"]).any()
+    else:
+        assert np.array_equal(masks["structure"], whole)
 
 
 def test_half_labels_are_made_by_the_loading() -> None:
     record = build_source("phantom").records()[0]
-    half = DrawPhantomd(task="segmentation")({**record, "label_shrink": 0.5})["label"][0].numpy() > 0.5
+    half = DrawPhantomd()({**record, "label_shrink": 0.5})["label"][0].numpy() > 0.5
     assert np.array_equal(half, annotated(drawn(record["image"]), 0.5))
 
 
@@ -195,5 +206,5 @@ def test_key_round_trip() -> None:
 
 
 def test_unknown_task_is_refused() -> None:
-    with pytest.raises(InputError, match="task: 'detection' is not one of segmentation, classification"):
+    with pytest.raises(InputError, match="task: 'detection' is not one of segmentation, multiclass_segmentation,"):
         build_source("phantom", task="detection")

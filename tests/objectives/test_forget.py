@@ -12,6 +12,8 @@ from scripts.objectives.base import ForgetBatch
 from scripts.objectives.registry import FORGET, build_forget_objective
 
 SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+CLASSES, LABELS = "multiclass_segmentation", "multilabel_segmentation"
+SHAPES = {SEGMENTATION: (3, 1, 12, 10), CLASSIFICATION: (3, 4), CLASSES: (3, 3, 12, 10), LABELS: (3, 2, 12, 10)}
 
 
 def image(*values: float) -> torch.Tensor:
@@ -29,16 +31,18 @@ def bce(z: float, y: float) -> float:
 
 def batches(task: str) -> tuple[torch.Tensor, ForgetBatch]:
     generator = torch.Generator().manual_seed(1)
-    shape = (3, 1, 12, 10) if task == SEGMENTATION else (3, 4)
+    shape = SHAPES[task]
     logits, teacher, reference = (2 * torch.randn(shape, generator=generator) for _ in range(3))
-    label = (teacher > 0.5).float() if task == SEGMENTATION else torch.tensor([0, 3, 1])
+    label = torch.tensor([0, 3, 1]) if task == CLASSIFICATION else (teacher > 0.5).float()
+    if task == CLASSES:
+        label = torch.stack([(teacher.argmax(1) == k).float() for k in (1, 2)], 1)
     return logits, ForgetBatch(
         label=label, teacher_logits=teacher, reference_logits=reference, generator=generator, sample_index=(5, 6, 9)
     )
 
 
 def every() -> list[tuple[str, str]]:
-    return [(name, task) for name, kind in sorted(FORGET.items()) for task in kind.tasks]
+    return [(name, task) for name, kind in sorted(FORGET.items()) for task in kind.tasks()]
 
 
 def test_background_is_the_released_loss():
@@ -176,7 +180,7 @@ def test_pure_target_losses_can_be_reached_by_descent(name, task):
     assert loss(z, batch).item() < before
 
 
-@pytest.mark.parametrize("task", [SEGMENTATION, CLASSIFICATION])
+@pytest.mark.parametrize("task", list(SHAPES))
 def test_bounded_losses_come_to_rest(task):
     """Descent on them alone ends at the bound: they cannot destroy the model."""
     logits, batch = batches(task)
@@ -196,7 +200,7 @@ def test_shapes_and_tasks_it_is_not_for(name):
     logits, batch = batches(SEGMENTATION)
     with pytest.raises(InputError, match="one structure"):
         build_forget_objective(name, SEGMENTATION)(logits.repeat(1, 2, 1, 1), batch)
-    if CLASSIFICATION in FORGET[name].tasks:
+    if CLASSIFICATION in FORGET[name].tasks():
         logits, batch = batches(CLASSIFICATION)
         with pytest.raises(InputError, match=r"\(N, C\)"):
             build_forget_objective(name, CLASSIFICATION)(logits[:, :1], batch)

@@ -7,9 +7,10 @@ import torch
 
 from scripts.errors import InputError
 from scripts.objectives.base import ForgetBatch
-from scripts.objectives.draws import another_class, generators, smooth_field
+from scripts.objectives.draws import generators
 from scripts.objectives.noisy_label import NoisyLabel
 from scripts.objectives.random_label import RandomLabel
+from scripts.tasks.drawn import another_class, smooth_field
 
 LOGITS = torch.zeros(3, 1, 40, 32)
 

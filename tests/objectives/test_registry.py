@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scripts.errors import InputError
-from scripts.objectives.base import CLASSIFICATION, SEGMENTATION
 from scripts.objectives.registry import FORGET, RETAIN, build_forget_objective, build_retain_objective
 
+SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
 ONE_CONFIG = {"bound": 0.3, "temperature": 3.0, "flip": 0.2, "displacement": 2.0, "loss_bound": 0.7, "seed": 11}
 
 

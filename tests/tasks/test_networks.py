@@ -100,7 +100,7 @@ def test_sizes_of_volumes() -> None:
     [
         ({"in_channels": 3}, "in_channels: 3, but data set 'phantom' is read with 1"),
         ({"spatial_dims": 3}, "spatial_dims: 3, but .* have 2"),
-        ({"out_channels": 2}, "out_channels: 2, but task segmentation has 1"),
+        ({"out_channels": 2}, "out_channels: 2, but task segmentation has 1 for data set"),
         ({"image_size": [64, 64, 64]}, r"image_size: \[64, 64, 64\] is not one number of pixels, or 2"),
         ({"image_size": "64"}, "image_size: 64 is not one number"),
         ({"image_size": 64.0}, "image_size: 64.0 is not one number"),
@@ -128,5 +128,7 @@ def test_classes_of_the_data_are_the_logits() -> None:
     settings = {"network_name": "densenet121", "spatial_dims": 2, "in_channels": 1, "image_size": 64}
     source = Phantom(task="classification")
     check_fit(**settings, out_channels=2, source=source)
-    with pytest.raises(InputError, match="out_channels: 1, but data set 'phantom' has 2 classes \\(round, lobed\\)"):
+    with pytest.raises(
+        InputError, match="out_channels: 1, but task classification has 2 for data set 'phantom' \\(round, lobed\\)"
+    ):
         check_fit(**settings, out_channels=1, source=source)

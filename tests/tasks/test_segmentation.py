@@ -9,7 +9,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from sklearn.metrics import f1_score, jaccard_score, recall_score
 
 from scripts.tasks import build_task
-from scripts.tasks.segmentation import boundary_band
+from scripts.tasks.overlap import boundary_band
 
 TASK = build_task("segmentation")
 
