@@ -14,6 +14,7 @@ from scripts.data.volumes import check_same_grid, in_dims, is_volume, read_volum
 from scripts.errors import InputError
 
 GEOMETRY = "image_geometry"  # key of (affine, grid, path) that a volume leaves for its mask
+EXTENT = "extent"  # key of a volume's lengths in mm, from which the spacing follows after resizing
 
 
 class LoadPicture(MapTransform):
@@ -53,6 +54,7 @@ class LoadVolume(MapTransform):
         for key in self.key_iterator(record):
             volume = upright(read_volume(record[key], channels=self.channels))
             values = in_dims(volume.values, spatial_dims=self.spatial_dims, path=volume.path)
+            record[EXTENT] = torch.from_numpy(volume.extent(spatial_dims=self.spatial_dims))
             record[GEOMETRY] = (volume.affine, volume.grid, volume.path)
             record[key] = torch.from_numpy(values)
         return record

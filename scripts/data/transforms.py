@@ -25,11 +25,13 @@ from monai.transforms import (
     Transform,
 )
 
+from scripts.data.loading import EXTENT
 from scripts.data.source import DataSource, nearest_known
 from scripts.data.views import RandRecompressd
 from scripts.errors import InputError
 
 KEPT = ("image", "label", "image_id", "patient_id")
+SPACING = "spacing"  # mm of a pixel along each axis, of images whose files say it
 NORMALISATIONS = ("half", "zscore", "none")
 AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
 
@@ -49,6 +51,16 @@ class PlainTensors(MapTransform):
             if key == "label" and self.mask:
                 value = (value >= 0.5).float()
             record[key] = value.contiguous()
+        return record
+
+
+class Spaced(Transform):
+    """The spacing of the prepared image, where its file tells how large it is."""
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        record = dict(data)
+        if (extent := record.pop(EXTENT, None)) is not None:
+            record[SPACING] = extent / torch.tensor(record["image"].shape[1:])
         return record
 
 
@@ -78,7 +90,7 @@ def normalisation(name: str, *, key: str = "image") -> list[Transform]:
 def preprocessing(
     source: DataSource, *, image_size: int | Sequence[int] | None = None, normalise: str = "half"
 ) -> Compose:
-    """Record -> {image, label, image_id, patient_id}: load, resize, normalise, plain tensors.
+    """Record -> {image, label, image_id, patient_id, and of volumes spacing}: load, resize, normalise, plain tensors.
 
     Both image and mask are averaged over the area of each new pixel, so nothing aliases; the mask is then cut at
     one half.
@@ -96,7 +108,7 @@ def preprocessing(
             raise InputError(f"image_size: {list(size)} does not fit {source.spatial_dims} spatial dimensions")
         steps.append(Resized(("image", "label") if masks else ("image",), spatial_size=size, mode="area"))
     steps += normalisation(normalise)
-    steps += [PlainTensors(mask=masks), SelectItemsd(KEPT)]
+    steps += [PlainTensors(mask=masks), Spaced(), SelectItemsd((*KEPT, SPACING), allow_missing_keys=True)]
     return Compose(steps)
 
 

@@ -32,6 +32,11 @@ class Volume:
     def grid(self) -> tuple[int, ...]:
         return self.values.shape[1:]
 
+    def extent(self, *, spatial_dims: int) -> np.ndarray:
+        """Length of the grid along each axis, mm: of three axes, or of the two that `in_dims` leaves."""
+        lengths = np.array(self.grid) * np.linalg.norm(self.affine[:3, :3], axis=0)
+        return lengths if spatial_dims == 3 else np.delete(lengths, _single(self.values.shape)[0] - 1)
+
 
 def read_volume(path: str | Path, *, channels: int | None = None) -> Volume:
     """A NIfTI file as stored: float32 (C, X, Y, Z). A fourth axis of the file, or a fifth, holds channels.
@@ -124,13 +129,18 @@ def in_dims(values: np.ndarray, *, spatial_dims: int, path: str | Path) -> np.nd
     """
     if spatial_dims == 3:
         return values
-    single = [axis for axis in (3, 2, 1) if values.shape[axis] == 1]
+    single = _single(values.shape)
     if not single:
         raise InputError(
             f"{path}: shape {values.shape[1:]} where 2 spatial dimensions are asked for; a volume needs a network with"
             " spatial_dims 3"
         )
     return values.squeeze(single[0])
+
+
+def _single(shape: tuple[int, ...]) -> list[int]:
+    """Axes of length one of (C, X, Y, Z), the last first."""
+    return [axis for axis in (3, 2, 1) if shape[axis] == 1]
 
 
 def _loaded(path: str | Path) -> nib.Nifti1Image:

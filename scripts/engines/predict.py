@@ -80,7 +80,7 @@ class MeasureEvaluator(SupervisedEvaluator):
         batch = self.arithmetic.move(batchdata)
         with torch.no_grad():
             logits = self.logits(batch)
-        found = self.task.measure(logits, batch["label"], surface=self.surface)
+        found = self.task.measure(logits, batch["label"], surface=self.surface, spacing=batch.get("spacing"))
         found["score"] = self.task.score(logits, batch["label"])
         for name, value in found.items():
             self._parts.setdefault(name, []).append(value.double().cpu())

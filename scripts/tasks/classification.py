@@ -116,7 +116,14 @@ class Classification(Task):
         rest = logits.masked_fill(functional.one_hot(label, logits.shape[1]).bool(), -torch.inf)
         return (own - rest.logsumexp(1)).clamp(-CLIP, CLIP).cpu()
 
-    def measure(self, logits: torch.Tensor, label: torch.Tensor, *, surface: bool = True) -> dict[str, torch.Tensor]:
+    def measure(
+        self,
+        logits: torch.Tensor,
+        label: torch.Tensor,
+        *,
+        surface: bool = True,
+        spacing: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
         """Also the sensitivity of each class: whether an image of that class is found; undefined for the others."""
         logits, label = logits.float(), label.long().flatten()
         right = (logits.argmax(1) == label).double().cpu()

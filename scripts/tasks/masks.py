@@ -56,26 +56,26 @@ class Masks(Task):
         """Part of each cell of that grid that is decided to be of each structure: (N, S cells)."""
         return _in_cells(self.prediction(logits))
 
-    def measure(self, logits: torch.Tensor, label: torch.Tensor, *, surface: bool = True) -> dict[str, torch.Tensor]:
+    def measure(
+        self,
+        logits: torch.Tensor,
+        label: torch.Tensor,
+        *,
+        surface: bool = True,
+        spacing: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
         probability, predicted = self.structures(logits), self.prediction(logits).bool()
         true = self.truth(label, structures=probability.shape[1])
         rows = [
-            self._of_one(*(part[:, k : k + 1] for part in (predicted, true, probability)), with_surface=surface)
+            _of_one(
+                *(part[:, k : k + 1] for part in (predicted, true, probability)), with_surface=surface, spacing=spacing
+            )
             for k in range(probability.shape[1])
         ]
         if len(rows) == 1:
             return rows[0]
         found = {name: torch.stack([row[name] for row in rows]).nanmean(0) for name in rows[0]}
         return found | {f"{name}_{k}": value for k, row in enumerate(rows, start=1) for name, value in row.items()}
-
-    @staticmethod
-    def _of_one(
-        predicted: torch.Tensor, true: torch.Tensor, probability: torch.Tensor, *, with_surface: bool
-    ) -> dict[str, torch.Tensor]:
-        found = overlap(predicted, true, probability)
-        if with_surface:
-            found.update(surface(predicted, true))
-        return {name: value.cpu() for name, value in found.items()}
 
     def suppression(
         self, logits: torch.Tensor, label: torch.Tensor | None, teacher: torch.Tensor | None, *, bound: float
@@ -98,6 +98,21 @@ class Masks(Task):
     ) -> torch.Tensor:
         masks = [moved(mask > 0.5, displacement=displacement, generator=generator) for mask in label]
         return torch.stack(masks).float()
+
+
+def _of_one(
+    predicted: torch.Tensor,
+    true: torch.Tensor,
+    probability: torch.Tensor,
+    *,
+    with_surface: bool,
+    spacing: torch.Tensor | None,
+) -> dict[str, torch.Tensor]:
+    """Measures of one structure, masks and probabilities (N, 1, ...)."""
+    found = overlap(predicted, true, probability)
+    if with_surface:
+        found.update(surface(predicted, true, spacing=spacing))
+    return {name: value.cpu() for name, value in found.items()}
 
 
 def _in_cells(values: torch.Tensor) -> torch.Tensor:

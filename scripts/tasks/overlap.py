@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from typing import Any
 
 import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
@@ -10,7 +12,7 @@ from torch.nn import functional
 
 BAND = 2  # pixels either side of the true boundary
 BINS = 10  # of the calibration error
-TOLERANCE = 1.0  # pixels, of the normalised surface Dice
+TOLERANCE = 1.0  # mm, or pixels, of the normalised surface Dice
 
 
 def boundary_band(label: torch.Tensor, *, width: int = BAND) -> torch.Tensor:
@@ -52,9 +54,13 @@ def overlap(predicted: torch.Tensor, true: torch.Tensor, probability: torch.Tens
     }
 
 
-def surface(predicted: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
-    """HD95 and NSD in pixels of masks (N, 1, ...); one empty on one side only is as far as the image is wide."""
-    diagonal = float(torch.tensor(true.shape[2:], dtype=torch.float64).square().sum().sqrt())
+def surface(
+    predicted: torch.Tensor, true: torch.Tensor, *, spacing: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
+    """HD95 and NSD of masks (N, 1, ...), in mm where the spacing (N, dimensions) is known, else in pixels.
+
+    A mask that is empty on one side only is as far as the image's diagonal.
+    """
     hd95 = torch.zeros(len(true), dtype=torch.float64)
     nsd = torch.ones(len(true), dtype=torch.float64)
     one, other = predicted.flatten(1).any(1), true.flatten(1).any(1)
@@ -62,10 +68,14 @@ def surface(predicted: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tens
         # MONAI's own call uses an argument that MONAI calls deprecated.
         warnings.simplefilter("ignore", FutureWarning)
         for i in range(len(true)):
+            sizes = None if spacing is None else [float(size) for size in spacing[i]]
             if one[i] and other[i]:
                 pair = predicted[i : i + 1].float(), true[i : i + 1].float()
-                hd95[i] = compute_hausdorff_distance(*pair, include_background=True, percentile=95).item()
-                nsd[i] = compute_surface_dice(*pair, class_thresholds=[TOLERANCE], include_background=True).item()
+                about: dict[str, Any] = {"include_background": True, "spacing": sizes}
+                hd95[i] = compute_hausdorff_distance(*pair, percentile=95, **about).item()
+                nsd[i] = compute_surface_dice(*pair, class_thresholds=[TOLERANCE], **about).item()
             elif one[i] or other[i]:
-                hd95[i], nsd[i] = diagonal, 0.0
+                shape = true.shape[2:]
+                lengths = [size * length for size, length in zip(sizes or [1.0] * len(shape), shape, strict=True)]
+                hd95[i], nsd[i] = math.sqrt(sum(length**2 for length in lengths)), 0.0
     return {"hd95": hd95, "nsd": nsd}

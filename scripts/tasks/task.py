@@ -134,11 +134,19 @@ class Task(ABC):
         """Membership score (N,), nats, oriented so that *member = high*."""
 
     @abstractmethod
-    def measure(self, logits: torch.Tensor, label: torch.Tensor, *, surface: bool = True) -> dict[str, torch.Tensor]:
+    def measure(
+        self,
+        logits: torch.Tensor,
+        label: torch.Tensor,
+        *,
+        surface: bool = True,
+        spacing: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
         """Per-image measures, each (N,).
 
         Args:
             surface: also the costly boundary distances.
+            spacing: (N, spatial dimensions), mm of a pixel; where it is not known distances are in pixels.
         """
 
     @abstractmethod

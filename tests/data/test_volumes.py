@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from nibabel import cifti2
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
+from scripts.data import build_source
 from scripts.data.loading import LoadMask, LoadPicture, LoadVolume
+from scripts.data.transforms import preprocessing
 from scripts.data.volumes import orientation, read_volume, turned_back, upright
 from scripts.errors import InputError
 
@@ -46,6 +49,23 @@ def test_files_of_one_position_look_alike_however_they_are_stored(tmp_path, valu
     stored = read_volume(path)
     back = turned_back(found.values, orientation(stored.affine, path=path))
     assert np.array_equal(back, stored.values)
+
+
+@pytest.mark.parametrize("size", [None, (10, 3, 7)])
+def test_the_spacing_follows_the_grid_of_the_network(tmp_path, values, size) -> None:
+    entry = {"image": saved(tmp_path / "v.nii", values), "label": saved(tmp_path / "m.nii", (values > 0).astype("u1"))}
+    (tmp_path / "list.json").write_text(json.dumps([{**entry, "image": "v.nii", "label": "m.nii", "patient_id": "1"}]))
+    source = build_source("datalist", datalist=tmp_path / "list.json", spatial_dims=3)
+    item = preprocessing(source, image_size=size, normalise="zscore")(source.records()[0])
+    voxel, shape = np.linalg.norm(AFFINE[:3, :3], axis=0), np.array(item["image"].shape[1:])
+    assert item["spacing"].numpy() == pytest.approx(voxel * SHAPE / shape, rel=1e-5)
+    assert set(item) == {"image", "label", "image_id", "patient_id", "spacing"}
+
+
+def test_of_a_slice_the_two_axes_that_are_left_have_a_spacing(tmp_path, values) -> None:
+    item = LoadVolume(spatial_dims=2)({"image": saved(tmp_path / "v.nii", values[:, :1])})
+    voxel = np.linalg.norm(AFFINE[:3, :3], axis=0)
+    assert item["extent"].numpy() == pytest.approx([SHAPE[0] * voxel[0], SHAPE[2] * voxel[2]], rel=1e-5)
 
 
 @pytest.mark.parametrize("turn", TURNS[::4], ids=lambda turn: str(turn.ravel().tolist()))

@@ -123,6 +123,19 @@ def test_brier_and_calibration_error() -> None:
         assert found["calibration_error"][i].item() == pytest.approx(np.sum(parts) / len(p), rel=1e-4)
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_with_a_spacing_distances_are_in_mm(dims: int) -> None:
+    true, moved = square(5, 5, dims=dims, size=24), square(8, 5, dims=dims, size=24)
+    spacing = torch.tensor([[0.5, 2.0, 2.0][:dims]])
+    found = TASK.measure(logits_of(moved), true, spacing=spacing)
+    assert found["hd95"].item() == pytest.approx(3 * 0.5, abs=1e-6)
+    # Half a millimetre a pixel: edges that are two pixels apart lie within the tolerance of one.
+    near = TASK.measure(logits_of(square(7, 5, dims=dims, size=24)), true, spacing=spacing)
+    assert near["nsd"].item() == pytest.approx(1) and TASK.measure(logits_of(moved), true)["nsd"].item() < 1
+    empty = TASK.measure(logits_of(torch.zeros_like(true)), true, spacing=spacing)
+    assert empty["hd95"].item() == pytest.approx(float(np.linalg.norm(24 * spacing[0].numpy())))
+
+
 def test_surface_dice_of_a_far_square_is_zero() -> None:
     assert TASK.measure(logits_of(square(1, 1, side=5)), square(20, 20, side=5))["nsd"].item() == 0
 
