@@ -146,10 +146,11 @@ def state_after(place: Path, patients: Sequence[str], models: Mapping[str, Path]
 def test_in_a_row(renew_by: str) -> None:
     place, patients = site(renew_by), asked()
     count = COUNT if renew_by == "retrain" else 3
-    rows = [answered(place, number, patient, renew_by) for number, patient in enumerate(patients[:count])]
-    for number, row in enumerate(rows):
-        gone = patients[: number + 1]
-        row["state"] = state_after(place, gone, {"student": Path(row["model"]) / "model.pt"})
+    rows: list[dict[str, Any]] = []
+    for number, patient in enumerate(patients[:count]):
+        rows.append(answered(place, number, patient, renew_by))
+        student = Path(rows[-1]["model"]) / "model.pt"
+        rows[-1]["state"] = state_after(place, patients[: number + 1], {"student": student})
         common.save(f"requests/phantom_{renew_by}", {"rows": rows, "preparation": common.read(place / "prepared.json")})
     assert all(row["still_known"] == 0 for row in rows)
 
