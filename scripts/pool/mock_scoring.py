@@ -139,7 +139,7 @@ class MockScoring:
         """The whole family of a verdict, tried on every student and every measuring member.
 
         Args:
-            without: patients of mock requests: training on them would be no recovery from other patients.
+            without: patients who are measured: training on them would be no recovery from other patients.
         """
         about: dict[str, Any] = {"loaders": self.loaders, "task": self.task, "arithmetic": self.arithmetic}
         return build_recoveries(NAMES, steps=self.steps, without=without, **about)
@@ -166,9 +166,9 @@ class MockScoring:
         self, fold: int, requests: Sequence[tuple[Mapping[int, Sequence[Record]], Path]], members: Sequence[Path]
     ) -> list[Part]:
         """The patients of one fold, of every request that has some."""
-        everything = [record for records, _ in requests for own in records.values() for record in own]
-        attacks = self.attacks({record["patient_id"] for record in everything})
-        whole = self._batches([record for records, _ in requests for record in records[fold]])
+        here = [record for records, _ in requests for record in records[fold]]
+        patients = {record["patient_id"] for record in here}
+        attacks, whole = self.attacks(patients), self._batches(here)
         teacher = self._said(self._placed(self.teacher), whole)
         plain = [self._said(self._placed(path), whole) for path in members]
         attacked = {
@@ -179,13 +179,16 @@ class MockScoring:
         for records, student in requests:
             own, place = records[fold], slice(start, start + len(records[fold]))
             batches, network = self._batches(own), self._placed(student)
+            # Nobody of this student's request is among those it is attacked with.
+            elsewhere = {one["patient_id"] for other in records if other != fold for one in records[other]}
+            tried = self.attacks(patients | elsewhere) if elsewhere else attacks
             after = {
                 name: (self._said(attack(self._placed(student)), batches, decisions=False), attacked[name])
-                for name, attack in attacks.items()
+                for name, attack in tried.items()
             }
             members_here = [replace(member, decisions=member.decisions[place]) for member in plain]
-            here = replace(teacher, decisions=teacher.decisions[place])
-            found.append(Part(here, self._said(network, batches), members_here, after))
+            own_teacher = replace(teacher, decisions=teacher.decisions[place])
+            found.append(Part(own_teacher, self._said(network, batches), members_here, after))
             start += len(own)
         return found
 
