@@ -11,9 +11,9 @@ from tests.commands.common import EXACT, FORGET, SMALL, pool_settings, read, ref
 
 @pytest.mark.parametrize(("task", "outputs"), [("multiclass_segmentation", 3), ("multilabel_segmentation", 2)])
 def test_forgotten_and_measured_structure_by_structure(tmp_path: Path, task: str, outputs: int) -> None:
-    own = {"task": task, "out_channels": outputs}
+    own = {"task": task, "out_channels": outputs, "phantom_patients": 10}
     for fold in (-1, 0):
-        run("train", {**pool_settings(tmp_path / "models", fold=fold), **own, "epochs": 2}, run_id="single")
+        run("train", {**pool_settings(tmp_path / "models", fold=fold), **own, "epochs": 1}, run_id="single")
     about = {"model_dir": str(tmp_path / "models"), "request": str(request_file(tmp_path / "request.csv", ["p007"]))}
     about |= {"output_dir": str(tmp_path / "run"), **own}
     run("forget", {**FORGET, **about, "min_rounds": 1, "max_rounds": 1})
