@@ -155,7 +155,7 @@ class ReferencePool:
     def _note(self, plan: PairPlan | None, count: int) -> str:
         """Write down what will be judged and by what, before an unlearned model is looked at; the note's hash."""
         task = self.scoring.task
-        margins = {name: margin for name in task.measures if (margin := task.margin(name)) is not None}
+        margins = task.guarded(task.classes(int(self.pairs.settings["out_channels"])))
         return Tries(self.folder).plan(
             {
                 "evidence": KIND,

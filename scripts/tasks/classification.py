@@ -45,6 +45,9 @@ class Classification(Task):
     def margin(self, measure: str) -> Margin | None:
         return OF_A_CLASS if measure.startswith(SENSITIVITY) else MARGINS.get(measure)
 
+    def guarded(self, classes: int) -> dict[str, Margin]:
+        return MARGINS | {f"{SENSITIVITY}{k}": OF_A_CLASS for k in range(classes)}
+
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(1)
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from scripts.tasks.drawn import blob, moved
 from scripts.tasks.margin import Margin
-from scripts.tasks.overlap import overlap, surface
+from scripts.tasks.overlap import lesions, overlap, surface
 from scripts.tasks.task import CALIBRATION, Task
 
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
@@ -32,7 +32,10 @@ class Masks(Task):
 
     key_metric = "dice"
     overlap = "iou"
-    measures = ("iou", "dice", "hd95", "nsd", "false_negative_rate", "empty_mask", "brier", "calibration_error")
+    measures = (
+        *("iou", "dice", "hd95", "nsd", "false_negative_rate", "empty_mask", "brier", "calibration_error"),
+        *("lesion_sensitivity", "false_positive_lesions"),
+    )
     masks = True
     background = True
     entropy_weight = 1.0
@@ -47,6 +50,11 @@ class Masks(Task):
 
     def margin(self, measure: str) -> Margin | None:
         return MARGINS.get(re.sub(r"_\d+$", "", measure))
+
+    def guarded(self, classes: int) -> dict[str, Margin]:
+        """Of all structures together, and of each of several: one that is lost is not made up by others."""
+        several = range(1, classes + 1) if classes > 1 else ()
+        return MARGINS | {f"{name}_{k}": margin for k in several for name, margin in MARGINS.items()}
 
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """Mean probability of each structure in each cell of a grid, 16 x 16 or 6 x 6 x 6: (N, S cells)."""
@@ -111,7 +119,7 @@ def _of_one(
     """Measures of one structure, masks and probabilities (N, 1, ...)."""
     found = overlap(predicted, true, probability)
     if with_surface:
-        found.update(surface(predicted, true, spacing=spacing))
+        found.update(surface(predicted, true, spacing=spacing), **lesions(predicted, true))
     return {name: value.cpu() for name, value in found.items()}
 
 

@@ -54,6 +54,25 @@ def overlap(predicted: torch.Tensor, true: torch.Tensor, probability: torch.Tens
     }
 
 
+def lesions(predicted: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of masks (N, 1, ...), by connected components, diagonals included: the part of true ones that a predicted pixel
+    touches, undefined where there is none, and the number of predicted ones that touch none.
+    """
+    from skimage.measure import label
+
+    found, false = [], []
+    for one, other in zip(predicted[:, 0].bool().cpu().numpy(), true[:, 0].bool().cpu().numpy(), strict=True):
+        known, said = label(other), label(one)
+        seen = set(known[one].tolist()) - {0}
+        right = set(said[other].tolist()) - {0}
+        found.append(len(seen) / int(known.max()) if known.max() else float("nan"))
+        false.append(float(int(said.max()) - len(right)))
+    return {
+        "lesion_sensitivity": torch.tensor(found, dtype=torch.float64),
+        "false_positive_lesions": torch.tensor(false, dtype=torch.float64),
+    }
+
+
 def surface(
     predicted: torch.Tensor, true: torch.Tensor, *, spacing: torch.Tensor | None = None
 ) -> dict[str, torch.Tensor]:

@@ -145,13 +145,17 @@ class Task(ABC):
         """Per-image measures, each (N,).
 
         Args:
-            surface: also the costly boundary distances.
+            surface: also what costs more: boundary distances, and lesions one by one.
             spacing: (N, spatial dimensions), mm of a pixel; where it is not known distances are in pixels.
         """
 
     @abstractmethod
     def margin(self, measure: str) -> Margin | None:
         """What the measure may lose against retrained models; None where a verdict does not ask for it."""
+
+    @abstractmethod
+    def guarded(self, classes: int) -> dict[str, Margin]:
+        """All measures for which a verdict asks, of so many structures or classes."""
 
     def summary(self, labels: Sequence[torch.Tensor], logits: Sequence[torch.Tensor]) -> dict[str, float]:
         """Measures that exist for a set of images only (AUC); none by default."""

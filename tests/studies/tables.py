@@ -339,6 +339,22 @@ def prepared() -> str:
     return table([*head, "CPU s", "of a training", "preparation, CPU h", "store, MB"], rows)
 
 
+def structures() -> str:
+    """Two structures on the phantom: what is forgotten in truth and by score, and what is kept, Dice."""
+    rows = []
+    for path in sorted((RESULTS / "structures").glob("*.json")):
+        found, name = read(path), path.stem.rpartition("_seed")
+        dice = found["dice"]
+        kept = [
+            f"{number(dice['teacher']['dice'][part])} -> {number(dice['student']['dice'][part])}"
+            f" ({number(dice['retrained']['dice'][part])})"
+            for part in ("retain", "validation", "test")
+        ]
+        rows.append([name[0], name[2], number(found["ff_true"]), number(found["ff_score"]), *kept])
+    head = ["task", "seed", "FF_true", "FF by score", "retain (retrained)", "validation", "test"]
+    return table(head, rows)
+
+
 def _fraction(found: dict[str, Any]) -> float | None:
     """Forgotten fraction by score against the model of another seed; None where the teacher does not stand out."""
     teacher, own, other = (
@@ -421,6 +437,7 @@ def main() -> None:
         ("The verifier measured", verifier()),
         ("Phantom, part of the retain images", retain_subset()),
         ("Phantom", phantom()),
+        ("Phantom, two structures", structures()),
         ("CHASE_DB1 teacher, Dice", chase_teacher()),
         ("CHASE_DB1, Dice", chase("dice")),
         ("CHASE_DB1, IoU", chase("iou")),

@@ -50,3 +50,6 @@ def test_each_says_what_it_is(kind: type) -> None:
     assert TASKS[task.name] is kind
     assert task.key_metric in task.measures and task.overlap in task.measures
     assert task.margin(task.key_metric) is not None
+    for classes in (1, 3):
+        guarded = task.guarded(classes)
+        assert task.key_metric in guarded and all(task.margin(name) == margin for name, margin in guarded.items())

@@ -54,7 +54,7 @@ def test_counts_by_hand() -> None:
     assert found["dice"].item() == pytest.approx(6 / 10)
     assert found["false_negative_rate"].item() == pytest.approx(1 / 4)
     assert found["empty_mask"].item() == 0
-    assert set(found) == set(TASK.measures) - {"hd95", "nsd"}
+    assert set(found) == set(TASK.measures) - {"hd95", "nsd", "lesion_sensitivity", "false_positive_lesions"}
 
 
 def test_overlap_is_that_of_scikit_learn() -> None:
@@ -121,6 +121,21 @@ def test_brier_and_calibration_error() -> None:
         bins = np.minimum((p * 10).astype(int), 9)
         parts = [np.sum(bins == b) * abs(p[bins == b].mean() - true[bins == b].mean()) for b in set(bins)]
         assert found["calibration_error"][i].item() == pytest.approx(np.sum(parts) / len(p), rel=1e-4)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_lesions_one_by_one(dims: int) -> None:
+    true, predicted = (torch.zeros(2, 1, *[12] * dims) for _ in range(2))
+    ends = [slice(0, 2)] * (dims - 2)
+    for top in (0, 4, 8):
+        true[(0, 0, slice(top, top + 2), slice(0, 3), *ends)] = 1
+    predicted[(0, 0, slice(1, 6), slice(1, 2), *ends)] = 1  # one structure over the first two
+    predicted[(0, 0, slice(2, 4), slice(8, 10), *ends)] = 1  # and one where nothing is
+    predicted[(0, 0, slice(4, 6), slice(10, 12), *ends)] = 1  # that touches it at a corner
+    predicted[(1, 0, slice(0, 2), slice(0, 2), *ends)] = 1
+    found = TASK.measure(logits_of(predicted), true)
+    assert found["lesion_sensitivity"][0].item() == pytest.approx(2 / 3) and found["lesion_sensitivity"][1].isnan()
+    assert found["false_positive_lesions"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("dims", [2, 3])

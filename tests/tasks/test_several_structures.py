@@ -83,6 +83,7 @@ def test_each_structure_and_their_mean(task) -> None:
         margin = task.margin(name)
         assert margin is not None and margin.loss == 0.02
     assert task.margin("iou_1") is None
+    assert {name for name in found if task.margin(name) is not None} == set(task.guarded(2))
 
 
 def test_a_structure_that_is_not_there_is_left_out_of_what_is_undefined() -> None:

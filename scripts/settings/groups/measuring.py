@@ -13,7 +13,7 @@ SETTINGS = (
     Setting(name="retrained_path", kind=Kind.TEXT, default="", moves=False,
             comment="Weights of a model retrained without the forget set. Empty: none."),
     Setting(name="surface", kind=Kind.FLAG, default=True, moves=False,
-            comment="Whether HD95 and NSD are measured too; they take most of the time."),
+            comment="Whether HD95, NSD and lesions one by one are measured too; they take most of the time."),
     Setting(name="forget_views", kind=Kind.TEXT, default="all", moves=False,
             words=("all", "none", "flip_h", "flip_v", "jitter", "jpeg"),
             comment="Views in which the forget images are measured once more."),
