@@ -46,6 +46,7 @@ class SaveMaskd(SaveImaged):
         dataset_dir: folder of the images; subfolders are kept.
         output_ext: .png, .nii.gz or .nii for the images of that kind; empty, or of the other kind: .png or .nii.gz.
         output_postfix: what the name of a mask ends in.
+        numbered: whether a mask holds the numbers of several structures, which are written as they are.
 
     Raises:
         InputError: another suffix, a postfix that is no part of a file name, or a place that is taken.
@@ -59,12 +60,14 @@ class SaveMaskd(SaveImaged):
         output_dir: str,
         output_ext: str = "",
         output_postfix: str = "mask",
+        numbered: bool = False,
     ) -> None:
         super().__init__(keys, output_dir=output_dir, output_ext=".png", output_dtype=np.uint8, print_log=False)
         if any(sign in str(output_postfix) for sign in "/\\\0"):
             raise InputError(f"output_postfix: '{output_postfix}' must be part of a file name, without / and \\")
         self.dataset_dir, self.output_dir = dataset_dir, Path(output_dir).expanduser()
         self.extension, self.postfix = check_extension(output_ext), str(output_postfix)
+        self.numbered = bool(numbered)
         self._names: dict[str, Path] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -75,9 +78,16 @@ class SaveMaskd(SaveImaged):
             path = self.output_dir / self._name(source)
             values = mask.as_tensor() if hasattr(mask, "as_tensor") else torch.as_tensor(mask)
             if len(values) != 1:
-                raise InputError(f"out_channels: {len(values)}; infer writes the mask of one structure alone")
-            encode = _volume if is_volume(source) else _picture
-            write_bytes(path, encode(values[0].cpu().numpy().astype(np.uint8), path, source), durable=False)
+                raise InputError(
+                    f"out_channels: {len(values)}, where one mask an image is written; structures that exclude one"
+                    " another take configs/inference_multiclass.yaml on top"
+                )
+            numbers = values[0].cpu().numpy().astype(np.uint8)
+            if is_volume(source):
+                content = _volume(numbers, path, source)
+            else:
+                content = _picture(numbers if self.numbered else numbers * np.uint8(255))
+            write_bytes(path, content, durable=False)
         return record
 
     def _name(self, source: str) -> Path:
@@ -124,16 +134,16 @@ def _is_earlier_mask(path: Path) -> bool:
         return False
 
 
-def _picture(mask: np.ndarray, path: Path, source: str) -> bytes:
-    """Mask (W, H) in {0, 1} as a grey PNG with rows of black and white."""
+def _picture(mask: np.ndarray) -> bytes:
+    """Mask (W, H) as a grey PNG, rows first."""
     stream, mark = io.BytesIO(), PngImagePlugin.PngInfo()
     mark.add_text("Comment", MARK)
-    Image.fromarray(np.ascontiguousarray(mask.T) * np.uint8(255)).save(stream, format="PNG", pnginfo=mark)
+    Image.fromarray(np.ascontiguousarray(mask.T)).save(stream, format="PNG", pnginfo=mark)
     return stream.getvalue()
 
 
 def _volume(mask: np.ndarray, path: Path, source: str) -> bytes:
-    """Mask (X, Y, Z) in {0, 1} with the shape, affine and kind of space of its image."""
+    """Mask (X, Y, Z) with the shape, affine and kind of space of its image."""
     image = nib.load(source)
     written = nib.Nifti1Image(mask.reshape(image.shape[:3]), image.affine)  # type: ignore[attr-defined]
     codes = {name: int(image.header[f"{name}_code"]) for name in ("sform", "qform")}  # type: ignore[index]

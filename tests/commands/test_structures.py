@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from tests.commands.common import EXACT, FORGET, SMALL, pool_settings, read, refusal, request_file, run
+from scripts.tasks import build_network
+from tests.commands.common import EXACT, FORGET, ROOT, SMALL, front_end, pool_settings, read, refusal, request_file, run
 
 
 @pytest.mark.parametrize(("task", "outputs"), [("multiclass_segmentation", 3), ("multilabel_segmentation", 2)])
@@ -31,3 +35,27 @@ def test_a_number_of_outputs_that_a_task_does_not_have_is_refused(tmp_path: Path
     error = refusal("train", wrong, run_id="single")
     assert "out_channels: 2, but task multiclass_segmentation has 3 for data set 'phantom' (core, rim)" in str(error)
     assert not (tmp_path / "models").exists()
+
+
+def test_infer_writes_the_number_of_each_structure(tmp_path: Path) -> None:
+    network = build_network(name="unet_half", spatial_dims=2, in_channels=1, out_channels=3, seed=1).eval()
+    levels = np.random.default_rng(0).integers(0, 256, (32, 48), dtype=np.uint8)
+    image = (torch.from_numpy(levels).float()[None, None] / 255 - 0.5) / 0.5
+    with torch.no_grad():
+        # Untrained it gives one class everywhere; so it gives each about as often.
+        network.final_conv.bias -= network(image).mean((0, 2, 3))
+        expected = network(image).argmax(1)[0].numpy()
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    (tmp_path / "images").mkdir()
+    Image.fromarray(levels).save(tmp_path / "images" / "a.png")
+    about = {"dataset_dir": str(tmp_path / "images"), "output_dir": str(tmp_path / "out"), "out_channels": 3}
+    about |= {"checkpoint": str(tmp_path / "model.pt"), "image_size": "[32,48]"}
+    overlay = ROOT / "configs" / "inference_multiclass.yaml"
+    code, errors = front_end("inference", about, run_id="infer", overlays=[overlay])
+    assert code == 0, errors
+    found = np.asarray(Image.open(tmp_path / "out" / "a_mask.png"))
+    assert len(np.unique(found)) > 1 and np.mean(found == expected) > 0.99  # ties of rounding
+    # Without the overlay there is no mask that could hold them.
+    code, errors = front_end("inference", {**about, "output_dir": str(tmp_path / "other")}, run_id="infer")
+    assert code == 2 and "take configs/inference_multiclass.yaml on top" in errors
+    assert not (tmp_path / "other" / "a_mask.png").exists()

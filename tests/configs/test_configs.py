@@ -58,7 +58,9 @@ def shared_settings() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("stem", sorted(FILES))
 def test_no_key_stands_twice(stem: str) -> None:
-    keys = [line.split(":")[0] for line in FILES[stem].read_text().splitlines() if re.match(r"[\w\"'+]", line)]
+    keys = [
+        line.split(": ")[0].rstrip(":") for line in FILES[stem].read_text().splitlines() if re.match(r"[\w\"'+]", line)
+    ]
     assert len(keys) == len(set(keys))
 
 
