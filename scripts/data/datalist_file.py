@@ -86,8 +86,8 @@ def check_files(records: list[Record]) -> None:
         other = seen.setdefault((status.st_dev, status.st_ino), where)
         if other != where:
             raise InputError(f"{where}: image {image} is the file of {other.rsplit(': ', 1)[-1]} too; list it once")
-        if len(set(files)) != len(files):
-            raise InputError(f"{where}: image and label, or two of its masks, are the same file")
+        if twice := [path for path in files if files.count(path) > 1]:
+            raise InputError(f"{where}: image and label, or two of its masks, are the same file {twice[0]}")
 
 
 def _stripped(value: Any) -> Any:

@@ -10,8 +10,8 @@ from scripts.objectives.base import ForgetBatch, ForgetObjective, positive
 class Ascent(ForgetObjective):
     """weight * mean over images of ReLU(loss_bound - L_i), L_i the task's supervised loss of image i.
 
-    `loss_bound` without a value is the loss of a guess: 1 for segmentation, log C for C classes. The bound holds for
-    each image, so that one badly forgotten image cannot pay for the others.
+    `loss_bound` without a value is the task's `ceiling`, the loss of a guess: 1 for a mask, log C for C classes. The
+    bound holds for each image, so that one badly forgotten image cannot pay for the others.
     """
 
     name = "ascent"

@@ -10,8 +10,8 @@ from scripts.objectives.base import ForgetBatch, ForgetObjective, positive, shar
 class Foreground(ForgetObjective):
     """Acts on the foreground alone, and on an image only while it is above the bound.
 
-    Segmentation: mean over images of on_i * mean(softplus(z) over pixels that are foreground in truth or teacher),
-    on_i = [hard IoU of sigma(z) > 0.5 with the truth > bound].
+    Segmentation: mean over images of on_i * mean(-log P(nothing there) over pixels that are a structure in truth or
+    teacher), on_i = [hard IoU with the truth > bound].
     Classification: mean of on_i * -log(1 - p_i), p_i the probability of the true class, on_i = [p_i > bound].
 
     Background pixels carry no gradient: retain and guard distillation hold them. Without a truth the teacher's own

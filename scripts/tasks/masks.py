@@ -90,7 +90,7 @@ class Masks(Task):
     ) -> torch.Tensor:
         """on_i * mean of `void` over pixels that are a structure in truth or teacher, on_i = [hard IoU > bound]."""
         known = None if teacher is None else self.prediction(teacher).bool()
-        truth = known if label is None else self.truth(label, structures=self.structures(logits).shape[1])
+        truth = known if label is None else self.truth(label, structures=self.classes(logits.shape[1]))
         assert truth is not None, "the label or the teacher's logits are given"
         anywhere = (truth if known is None else truth | known).any(1, keepdim=True).flatten(1)
         student = self.prediction(logits.detach()).bool()

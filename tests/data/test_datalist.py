@@ -104,7 +104,7 @@ def test_structures_by_number_or_by_file(build, folder):
     [
         (["masks/b.png"], {"task": "multilabel_segmentation", "outputs": 2}, "1 mask file, where task .* 2 structures"),
         (["masks/b.png", "masks/c.png"], {}, "2 mask files, where task segmentation with 1 structure has 1"),
-        (["masks/b.png", "masks/b.png"], {}, "two of its masks, are the same file"),
+        (["masks/b.png", "masks/b.png"], {}, "two of its masks, are the same file .*masks/b.png"),
         (["masks/b.png", "none.png"], {}, "no such file .*none.png"),
         ([], {}, "neither a mask file, or a list of them, nor a class number"),
         (["../b.png"], {}, "leads out of"),

@@ -11,5 +11,5 @@ SETTINGS = (
     Setting(name="in_channels", kind=Kind.WHOLE, default=1, least=1, limit=1_024, shared=True,
             comment="Image channels: 1 takes images as grey, 3 as colour."),
     Setting(name="out_channels", kind=Kind.WHOLE, default=1, least=1, limit=10_000, shared=True,
-            comment="1 for segmentation, the number of classes for classification."),
+            comment="1 for segmentation; structures and background, structures, or classes for the other tasks."),
 )  # fmt: skip
