@@ -28,13 +28,14 @@ class ModelParts(DataParts):
         if "device" in self.settings:
             self.processes.join()
         # A verdict by references needs no data.
-        if "image_size" in self.settings and self._network_block is None and self.workflow != "verify":
+        looks = "image_size" in self.settings and self.workflow != "verify"
+        if looks and self._network_block is None:
             from scripts.tasks.networks import check_fit
 
             source = self.source if "dataset_name" in self.settings else None
             batch = self._get("batch_size", None) if self.workflow == "train" else None
             check_fit(**self._some([*NETWORK, "image_size"]), batch_size=batch, source=source)
-        if self._network_block is not None and {"image_size", "dataset_name"} <= set(self.settings):
+        if looks and self._network_block is not None and "dataset_name" in self.settings:
             from scripts.tasks.network_block import check_block
 
             training = self.workflow == "train"
