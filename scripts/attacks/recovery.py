@@ -93,7 +93,7 @@ def build_attempts(
         return []
     shared: dict[str, Any] = {"task": task.name, "arithmetic": arithmetic}
     retain = loaders.dataset("retain")
-    batches = _batches(loaders.part("retain", spread(len(retain))))
+    batches = _batches(loaders.patches(loaders.part("retain", spread(len(retain)))))
     courses: dict[tuple[float, str], dict[str, int]] = {}
     for name, tuning in TUNED.items():
         if name in names:
@@ -109,7 +109,8 @@ def build_attempts(
         print(f"{', '.join(looks)}: left out, since the forget set has fewer than two images", flush=True)
     elif looks:
         trained, measured = halves(loaders.cohort.forget)
-        tuned = FineTuned(batches=_batches(loaders.part("forget", trained)), steps=max(looks.values()), **shared)
+        forget = _batches(loaders.patches(loaders.part("forget", trained)))
+        tuned = FineTuned(batches=forget, steps=max(looks.values()), **shared)
         others = frozenset(loaders.cohort.forget[position]["image_id"] for position in measured)
         attempts.append(_course(tuned, looks, measured=others))
     return attempts
@@ -167,7 +168,7 @@ def build_recoveries(
         raise InputError(f"recovery_steps: {steps} is not a positive number")
     retain = [record for record in loaders.cohort.retain if record["patient_id"] not in without]
     chosen = [retain[position] for position in spread(len(retain))]  # the same images for all
-    batches = _batches(loaders.prepare(chosen)) if names else []
+    batches = _batches(loaders.patches(loaders.prepare(chosen))) if names else []
     made = _changes(batches, task=task.name, arithmetic=arithmetic, steps=int(steps))
     return {name: made[name]() for name in NAMES if name in set(names)}
 

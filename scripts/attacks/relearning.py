@@ -47,6 +47,6 @@ def build_relearning(*, loaders: CohortLoaders, task: Task, arithmetic: Arithmet
         raise InputError(f"relearning_steps: {steps} is not a multiple of {LOOKS} from 0")
     if not int(steps):
         return None
-    batches = list(EpochLoader(loaders.prepare(loaders.cohort.forget), batch_size=BATCH))
+    batches = list(EpochLoader(loaders.patches(loaders.prepare(loaders.cohort.forget)), batch_size=BATCH))
     every = int(steps) // LOOKS
     return Relearning(batches=batches, task=task.name, arithmetic=arithmetic, steps=int(steps), every=every)

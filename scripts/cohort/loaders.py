@@ -32,7 +32,8 @@ class CohortLoaders:
     Args:
         cohort: the sets.
         transform: deterministic preprocessing, cached.
-        augment: random transforms of the training loaders.
+        crops: of the training loaders: random patches of an image, where a network is trained on patches.
+        augment: random transforms of the training loaders, of images or of their patches.
         batch_size: of evaluation.
         cache, cache_dir: see `make_dataset`.
         seed: of order and augmentation.
@@ -50,6 +51,7 @@ class CohortLoaders:
         *,
         cohort: Cohort,
         transform: Compose,
+        crops: Sequence[Callable] = (),
         augment: Sequence[Callable] = (),
         batch_size: int = 16,
         cache: str = "memory",
@@ -64,7 +66,7 @@ class CohortLoaders:
             raise InputError(f"cached_views: {views} is not a number of views; allowed are whole numbers from 0")
         self.cohort = cohort
         self.transform = transform
-        self.augment = tuple(augment)
+        self.crops, self.augment = tuple(crops), tuple(augment)
         self.batch_size = int(batch_size)
         self.cache, self.cache_dir = cache, cache_dir
         self.seed, self.views = int(seed), int(views)
@@ -94,9 +96,13 @@ class CohortLoaders:
         """Images of the set at these positions, as they were prepared for the whole set."""
         return AugmentedDataset(Subset(self.dataset(name).base, list(positions)))  # type: ignore[arg-type]
 
+    def patches(self, dataset: AugmentedDataset) -> AugmentedDataset:
+        """The images of a dataset as training takes them: of each one fixed patch, or the whole."""
+        return AugmentedDataset(dataset.base, self.crops, views=1) if self.crops else dataset
+
     def sample(self, name: str) -> torch.Tensor:
-        """One prepared image of the set, as a batch of one."""
-        return self.dataset(name)[0]["image"][None]
+        """One prepared image of the set, or its patch, as a batch of one."""
+        return self.patches(self.dataset(name))[0]["image"][None]
 
     def drawn(self, name: str) -> tuple[Record, ...]:
         """The records of the set `name` that a request draws from."""
@@ -128,7 +134,8 @@ class CohortLoaders:
     def training(self, names: Sequence[str]) -> dict[str, AugmentedDataset]:
         """The sets `names`, or what is drawn of them, with augmentation."""
         prepared = {name: self._to_draw(name) if name in DRAWN else self._forget() for name in names}
-        return {name: AugmentedDataset(data.base, self.augment, views=self.views) for name, data in prepared.items()}
+        random = (*self.crops, *self.augment)
+        return {name: AugmentedDataset(data.base, random, views=self.views) for name, data in prepared.items()}
 
     def _forget(self) -> AugmentedDataset:
         """The forget set, or the part of it that a method looks at."""

@@ -16,6 +16,7 @@ from scripts.files import write_json
 from scripts.identity import file_digest
 
 SPLIT = ("seed", "validation_share", "test_share", "guard_share")
+STATED = "stated"  # in the record of a training that nobody of us has seen: it is what a foreign bundle says of it
 WHOLE = -1  # the fold of a model that was trained on all folds
 
 

@@ -19,8 +19,8 @@ from scripts.errors import InputError
 HELD_OUT = ("guard", "selection", "validation", "test")
 # Settings that a model must be used with as it was trained.
 AS_TRAINED = (
-    "dataset_name task observer phantom_seed phantom_patients image_size normalise network_name spatial_dims"
-    " in_channels out_channels"
+    "dataset_name trust_foreign task observer phantom_seed phantom_patients image_size patch_size patch_overlap"
+    " normalise network_name spatial_dims in_channels out_channels"
 ).split()
 
 

@@ -67,6 +67,8 @@ class AugmentedDataset(Dataset):
                 seed = derive_seed(self.seed, "view", index % len(self), item["view"])
             self.random.set_random_state(seed=seed)
             item = self.random(item)
+            if isinstance(item, list):  # several patches of one image: the seed says which
+                item = item[seed % len(item)]
         return item
 
 

@@ -157,15 +157,18 @@ class NetworkGridd(MapTransform, InvertibleTransform):
 
     Args:
         keys: images, channel first.
-        image_size: pixels along every axis, or along each.
+        image_size: pixels along every axis, or along each; None keeps those of the file.
         spatial_dims: 2 or 3.
     """
 
     def __init__(
-        self, keys: str | Sequence[str] = "image", *, image_size: int | Sequence[int], spatial_dims: int = 2
+        self, keys: str | Sequence[str] = "image", *, image_size: int | Sequence[int] | None, spatial_dims: int = 2
     ) -> None:
         super().__init__(keys)
         self.spatial_dims = spatial_dims
+        self.resize: Any = None
+        if image_size is None:
+            return
         size = (image_size,) * spatial_dims if isinstance(image_size, int) else tuple(image_size)
         if len(size) != spatial_dims or min(size) < 1:
             raise InputError(f"image_size: {list(size)} does not fit {spatial_dims} spatial dimensions")
@@ -185,7 +188,8 @@ class NetworkGridd(MapTransform, InvertibleTransform):
                 raise InputError(f"{name}: shape {shape} where {self.spatial_dims} spatial dimensions are asked for")
             elif self.spatial_dims == 2:
                 plain = plain.transpose(1, 2)
-            resized = torch.as_tensor(self.resize(plain.contiguous()))
+            plain = plain.contiguous()
+            resized = plain if self.resize is None else torch.as_tensor(self.resize(plain))
             if isinstance(image, MetaTensor):
                 resized = MetaTensor(resized, meta=image.meta, applied_operations=image.applied_operations)
             record[key] = resized

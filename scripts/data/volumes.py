@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,16 +110,66 @@ def check_same_grid(mask: Volume, image_affine: np.ndarray, image_grid: tuple[in
     Raises:
         InputError: another shape, or a corner is further than `TOLERANCE` voxels off.
     """
-    if mask.grid != tuple(image_grid):
+    _compare_grids(mask.path, Grid(mask.grid, mask.affine), Grid(tuple(image_grid), image_affine), image=image)
+
+
+def _compare_grids(path: str, mask: Grid, own: Grid, *, image: str) -> None:
+    if mask.lengths != own.lengths:
         raise InputError(
-            f"{mask.path}: mask size {mask.grid} differs from image size {tuple(image_grid)} of {image}, both turned to"
-            " the same axes"
+            f"{path}: mask size {mask.lengths} differs from image size {own.lengths} of {image}, both turned to the"
+            " same axes"
         )
-    corners = np.stack(np.meshgrid(*[(0, length - 1) for length in image_grid], [1], indexing="ij"), -1).reshape(-1, 4)
-    apart = np.abs(corners @ (mask.affine - image_affine).T)[:, :3].max()
-    voxel = np.linalg.norm(image_affine[:3, :3], axis=0).min()
+    corners = np.stack(np.meshgrid(*[(0, length - 1) for length in own.lengths], [1], indexing="ij"), -1).reshape(-1, 4)
+    apart = np.abs(corners @ (mask.affine - own.affine).T)[:, :3].max()
+    voxel = np.linalg.norm(own.affine[:3, :3], axis=0).min()
     if not apart <= TOLERANCE * voxel:
-        raise InputError(f"{mask.path}: by the headers the mask lies {apart:.3g} mm beside its image {image}")
+        raise InputError(f"{path}: by the headers the mask lies {apart:.3g} mm beside its image {image}")
+
+
+def check_pair(images: Sequence[str], masks: Sequence[str], *, turned: bool) -> None:
+    """Refuse, by their headers, NIfTI files of one record that cannot be brought together; other files pass.
+
+    Args:
+        turned: whether what loads them turns them to the same axes.
+
+    Raises:
+        InputError: colours or complex values; a mask on another grid than its image, or with its axes stored in another
+            order where nothing turns them.
+    """
+    paths = [*images, *masks]
+    if not paths or not all(map(is_volume, paths)):
+        return
+    grids = [_grid(path) for path in paths]
+    for path, other in zip(paths[1:], grids[1:], strict=True):
+        _compare_grids(path, other.upright(path), grids[0].upright(paths[0]), image=paths[0])
+        own, first = (orientation(one.affine, path=path) for one in (other, grids[0]))
+        if not turned and not np.array_equal(own, first):
+            axes = ["".join(nib.aff2axcodes(one.affine)) for one in (other, grids[0])]  # type: ignore[attr-defined]
+            raise InputError(
+                f"{path}: is stored along {axes[0]}, its image {paths[0]} along {axes[1]}, and no transform turns them;"
+                " turn them to the same axes (Orientationd), or store both alike"
+            )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels along three axes, and the affine (4, 4) from them to mm."""
+
+    lengths: tuple[int, ...]
+    affine: np.ndarray
+
+    def upright(self, path: str) -> Grid:
+        """The same grid with axes turned as `upright` turns those of a volume."""
+        turn = orientation(self.affine, path=path)
+        lengths = tuple(self.lengths[axis] for axis in np.argsort(turn[:, 0]))
+        return Grid(lengths, self.affine @ inv_ornt_aff(turn, self.lengths))
+
+
+def _grid(path: str) -> Grid:
+    """Of a file; refused where its values are colours or complex."""
+    image = _loaded(path)
+    _refuse_kind(image, path)
+    return Grid((*image.shape, 1, 1)[:3], np.asarray(image.affine, float))
 
 
 def in_dims(values: np.ndarray, *, spatial_dims: int, path: str | Path) -> np.ndarray:
@@ -156,12 +207,16 @@ def _loaded(path: str | Path) -> nib.Nifti1Image:
     return image
 
 
-def _values(image: nib.Nifti1Image, path: str | Path) -> np.ndarray:
+def _refuse_kind(image: nib.Nifti1Image, path: str | Path) -> None:
     kind = image.get_data_dtype()
     if kind.fields is not None:
         raise InputError(f"{path}: holds colours (type {', '.join(kind.names or ())}); save it with one value a voxel")
     if kind.kind not in "iufb":
         raise InputError(f"{path}: holds values of type {kind}; allowed are real numbers")
+
+
+def _values(image: nib.Nifti1Image, path: str | Path) -> np.ndarray:
+    _refuse_kind(image, path)
     try:
         with np.errstate(over="ignore"):
             values = np.asarray(image.dataobj).astype(np.float32)

@@ -1,8 +1,9 @@
-"""Where and in which precision a network runs."""
+"""Where, in which precision and in which parts of an image a network runs."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -39,20 +40,30 @@ def has_bf16(device: torch.device) -> bool:
 
 
 class Arithmetic:
-    """Device, bf16 autocast and memory format of every forward pass.
+    """Device, bf16 autocast and memory format of every forward pass, and how images larger than a patch are answered.
 
     MONAI's engines autocast for cuda only, so the iterations here enter this instead of `amp`.
 
     Args:
         amp: bf16 autocast where the hardware has it: True warns where it has not, "auto" does not.
+        inferer: MONAI's, called with images and network, for what is larger than a patch.
+        patch: lengths of a patch along each axis; empty: every image is run whole.
 
     Raises:
         InputError: unknown `amp`, or no such device.
     """
 
     def __init__(
-        self, *, device: str = "auto", amp: bool | str = False, channels_last: bool = False, threads: int = 0
+        self,
+        *,
+        device: str = "auto",
+        amp: bool | str = False,
+        channels_last: bool = False,
+        threads: int = 0,
+        inferer: Callable[..., Any] | None = None,
+        patch: Sequence[int] = (),
     ) -> None:
+        self.inferer, self.patch = inferer, tuple(patch)
         self.device = pick_device(device)
         if amp not in (True, False, "auto"):
             raise InputError(f"amp: '{amp}' is unknown; allowed: true, false, auto")
@@ -87,7 +98,14 @@ class Arithmetic:
             moved["image"] = image.to(memory_format=form)
         return moved
 
+    def at_once(self, images: torch.Tensor) -> bool:
+        """Whether images (N, C, H, W[, D]) go through a network in one pass, and not window by window."""
+        return not self.patch or tuple(images.shape[2:]) == self.patch
+
     def logits(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """Logits in float32."""
+        """Logits in float32, of whole images or of patches."""
         with self.autocast():
-            return network(images).float()
+            if self.inferer is None or self.at_once(images):
+                return network(images).float()
+            # Where windows overlap their logits are averaged: in float32.
+            return self.inferer(images, lambda windows: network(windows).float())

@@ -46,7 +46,7 @@ class Forward:
 
     def student(self, batch: Mapping[str, Any]) -> torch.Tensor:
         """Student's logits for one batch on its device."""
-        keys = part_keys(batch) if self.cache is not None else None
+        keys = part_keys(batch) if self.cache is not None and self.arithmetic.at_once(batch["image"]) else None
         if keys is None:
             return self.arithmetic.logits(self.network, batch["image"])
         return self._part.logits(batch["image"], keys)

@@ -125,8 +125,9 @@ class Measuring:
     def _fix(self, mock: Mock) -> Fixed:
         asked = {record["image_id"] for record in mock.records}
         others = [record for record in self.cohort.retain if record["image_id"] not in asked]
-        own = self._batches(mock.records, self.loaders.batch_size)
-        retain = self._batches([others[position] for position in spread(len(others))], BATCH)
+        own = self._batches(mock.records)
+        attacker = self.loaders.prepare([others[position] for position in spread(len(others))])
+        retain = list(EpochLoader(self.loaders.patches(attacker), batch_size=BATCH))
         teacher, measure = self._placed(self.teacher), self._placed(mock.measure.weights)
         return Fixed(
             asked=own,
@@ -147,8 +148,8 @@ class Measuring:
     def _placed(self, path: Path) -> nn.Module:
         return place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
 
-    def _batches(self, records: Sequence[Record], size: int) -> list[dict[str, Any]]:
-        return list(EpochLoader(self.loaders.prepare(records), batch_size=size))
+    def _batches(self, records: Sequence[Record]) -> list[dict[str, Any]]:
+        return list(EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size))
 
     def _rows(self, network: nn.Module, batches: Any) -> Rows:
         return predict(network, batches, task=self.task, arithmetic=self.arithmetic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scripts.cohort.model_record import SPLIT
+from scripts.cohort.model_record import SPLIT, STATED
 from scripts.settings import SETTINGS
 from scripts.verify.check import Check
 
@@ -73,7 +73,11 @@ def _pairs(own: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[tuple[
     for name in SPLIT:
         yield ("split_seed" if name == "seed" else name), mine.get(name), theirs.get(name)
     mine, theirs = own.get("training") or {}, others.get("training") or {}
-    for name in sorted({*mine, *theirs} - {*OWN}):
+    names = {*mine, *theirs}
+    if STATED in mine:
+        # Of a model that a foreign bundle delivers nothing else is known.
+        names = {*mine} - {STATED}
+    for name in sorted(names - {*OWN}):
         yield name, mine.get(name), theirs.get(name)
 
 

@@ -100,7 +100,7 @@ class Scoring:
     def corrected_of(self, path: str | Path, records: Sequence[Record]) -> float:
         """The same for other records than the forget set: those of one patient."""
         network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
-        loader = EpochLoader(self.loaders.prepare(records), batch_size=len(records))
+        loader = EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size)
         own, validation = (
             predict(network, batches, task=self.task, arithmetic=self.arithmetic).mean("score")
             for batches in (loader, self._sets["validation"])

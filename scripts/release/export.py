@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,6 +18,22 @@ from scripts.record.run_folder import RunFolder
 TOLERANCE = 1e-5
 
 
+def committed_certificate(folder: RunFolder) -> dict[str, Any]:
+    """The certificate of a committed run.
+
+    Raises:
+        Refused: the run is not committed, or the student is not the model that the certificate is about.
+    """
+    if folder.read_state().get("state") != "committed":
+        raise Refused(f"output_dir: {folder.root} is not committed; run commit first")
+    path = folder.release / "certificate.json"
+    found = read_json(path, remedy="restore the folder from where it was kept")
+    models = found.get("models")
+    if not isinstance(models, dict) or models.get("after") != file_digest(folder.student):
+        raise Refused(f"{folder.student}: is not the model that {path.name} is about")
+    return found
+
+
 class Export:
     """Write `model.pt`, the plain state dict, and `model.ts`, TorchScript, into `export/` of the run.
 
@@ -27,12 +44,7 @@ class Export:
     """
 
     def __init__(self, *, folder: RunFolder, network: nn.Module, sample: torch.Tensor) -> None:
-        if folder.read_state().get("state") != "committed":
-            raise Refused(f"output_dir: {folder.root} is not committed; run commit first")
-        certificate = folder.release / "certificate.json"
-        models = read_json(certificate, remedy="restore the folder from where it was kept").get("models")
-        if not isinstance(models, dict) or models.get("after") != file_digest(folder.student):
-            raise Refused(f"{folder.student}: is not the model that {certificate.name} is about")
+        committed_certificate(folder)
         self.folder, self.network, self.sample = folder, network, sample
 
     @torch.no_grad()

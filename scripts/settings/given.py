@@ -61,6 +61,17 @@ class Settings(Mapping[str, Any]):
         except KeyError as error:
             raise AttributeError(f"{name} is no setting of workflow {self.__dict__.get('workflow', '')}") from error
 
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
+        """The same with other values of some settings, as if they had been given."""
+        own = {name: value for name, value in values.items() if name in self._values}
+        return Settings(
+            self.workflow,
+            {**self._values, **own},
+            given={**self.given, **values},
+            blocks=self.blocks,
+            parts=self.parts,
+        )
+
     def procedure(self) -> dict[str, Any]:
         """The settings from which a model's weights follow, and the changed parts, from which they may follow."""
         moving = {name: value for name, value in self.items() if SETTINGS[name].moves}

@@ -38,7 +38,15 @@ def check_together(values: Mapping[str, Any]) -> None:
                 f"{needing[0]}: {value(needing[0])} needs looks at the selection set, and there are none:"
                 f" validate_every, {value('validate_every')}, is more than epochs, {value('epochs')}"
             )
-    if value("cached_views") and value("forget_augment") == "none":
+    names_foreign = value("dataset_name") == "foreign"
+    if {"foreign", "dataset_name"} <= values.keys() and names_foreign is not bool(value("foreign")):
+        raise InputError(
+            f"dataset_name: {value('dataset_name')}, foreign: '{value('foreign')}': give both for somebody else's"
+            " bundle (configs/foreign.yaml and --foreign DIR), or neither"
+        )
+    if "image_size" in values and value("image_size") is None and not value("patch_size") and not value("foreign"):
+        raise InputError("image_size: null leaves images of many sizes; give patch_size too, or a size for all")
+    if value("cached_views") and value("forget_augment") == "none" and not (value("patch_size") or value("foreign")):
         raise InputError(
             f"cached_views: {value('cached_views')} has no effect with forget_augment: none; give the random transforms"
             " of which they are draws, or 0"

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DATA = (
-    "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download image_size normalise cache"
+    "dataset_name dataset_dir datalist foreign trust_foreign patient_from task observer phantom_seed phantom_patients"
+    " download image_size patch_size patch_overlap normalise cache"
     " split_seed validation_share test_share guard_share folds"
 )
+_FOREIGN = "foreign trust_foreign"
 _NETWORK = "network_name spatial_dims in_channels out_channels"
 _ARITHMETIC = "device amp distributed channels_last threads"
 _RECIPE = (
@@ -62,8 +64,8 @@ WORKFLOWS: dict[str, Workflow] = {
             "data": f"{_DATA} augment",
             "what is left out": f"fold_members fold member as_model request forget_ratio {_GONE}",
             "network": _NETWORK,
-            "training": "seed epochs batch_size learning_rate weight_decay lr_schedule select patience validate_every"
-            " checkpoint_every",
+            "training": "seed epochs foreign_epochs batch_size learning_rate weight_decay lr_schedule select patience"
+            " validate_every checkpoint_every",
             "arithmetic": f"{_ARITHMETIC} progress",
         },
         defaults={"request": "", "folds": 0},
@@ -146,7 +148,7 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "revert": Workflow(
         {
-            "where": f"bundle_root output_dir model_dir model_name {_ASKED}",
+            "where": f"bundle_root output_dir model_dir model_name {_ASKED} {_FOREIGN}",
             "network": _NETWORK,
             "arithmetic": "device",
         },
@@ -194,11 +196,13 @@ WORKFLOWS: dict[str, Workflow] = {
             "without a PASS": "accept_no_influence override_reason",
         },
     ),
-    "export": Workflow({"where": f"bundle_root output_dir {_ASKED}", "network": f"image_size {_NETWORK}"}),
+    "export": Workflow(
+        {"where": f"bundle_root output_dir {_ASKED} {_FOREIGN}", "network": f"image_size patch_size {_NETWORK}"}
+    ),
     "inference": Workflow(
         {
             "where": f"{_INFER} output_ext output_postfix",
-            "network": f"{_NETWORK} image_size normalise",
+            "network": f"{_NETWORK} image_size patch_size patch_overlap normalise",
             "how": "device threshold inference_batch",
         },
         defaults={"dataset_dir": "$@bundle_root + '/sample_data'", "output_dir": "$@bundle_root + '/eval/inference'"},

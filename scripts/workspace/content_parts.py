@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.workspace.data_parts import DATA, MODELS, REQUEST, SPLIT
+from scripts.workspace.data_parts import DATA, MODELS, PREPARED, REQUEST, SPLIT
 from scripts.workspace.model_parts import ModelParts
 from scripts.workspace.shared import shared
 
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from scripts.cohort.fingerprints import Fingerprints
     from scripts.data.image_store import ImageStore
     from scripts.identity import ContentDigests
-
-
-# By these an image is read and prepared.
-PREPARED = "image_size normalise spatial_dims in_channels task observer".split()
 
 
 class ContentParts(ModelParts):

@@ -11,17 +11,20 @@ from scripts.workspace.shared import shared
 if TYPE_CHECKING:
     from scripts.cohort import Cohort
     from scripts.cohort.loaders import CohortLoaders
+    from scripts.data.preparation import Preparation
     from scripts.data.source import DataSource
     from scripts.methods.recipe import Recipe
 
 DATA = (
-    "dataset_name dataset_dir datalist task observer phantom_seed phantom_patients download spatial_dims in_channels"
-    " out_channels"
+    "dataset_name dataset_dir datalist foreign trust_foreign patient_from task observer phantom_seed phantom_patients"
+    " download spatial_dims in_channels out_channels"
 ).split()
 SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
 MODELS = "model_dir model_name fold_dir split_dir as_model".split()
 RENEWING = ("request", "fold")
+# By these an image is read and prepared.
+PREPARED = "trust_foreign image_size patch_size patch_overlap normalise spatial_dims in_channels task observer".split()
 
 
 class DataParts(SettingsParts):
@@ -36,6 +39,12 @@ class DataParts(SettingsParts):
         about = options | self._some(["tombstones", "key_dir"]) | (self._some(RENEWING) if self.renews else {})
         options["channels"], options["outputs"] = options.pop("in_channels"), options.pop("out_channels", None)
         options["gone"] = self._gone
+        if self.foreign is not None:
+            from scripts.foreign.records import Foreign
+
+            own = {name: options[name] for name in ("patient_from", "datalist", "dataset_dir", "gone")}
+            bundle = self.foreign
+            return shared("source", about, lambda: Foreign(bundle=bundle, **own))
         return shared("source", about, lambda: build_source(options.pop("dataset_name"), **options))
 
     @cached_property
@@ -67,35 +76,48 @@ class DataParts(SettingsParts):
         return recorded.folds if self.settings.folds and recorded is not None else 0
 
     @cached_property
+    def preparation(self) -> Preparation:
+        """How images reach the network, and how it answers whole ones."""
+        from scripts.data.preparation import own_preparation
+
+        if self.foreign is not None:
+            from scripts.foreign.transforms import foreign_preparation
+
+            bundle, records = self.foreign, self.source.records
+            return shared("preparation", self._some(DATA), lambda: foreign_preparation(bundle, records()))
+        return own_preparation(
+            self.source,
+            **self._some(["image_size", "patch_size", "normalise"]),
+            overlap=self.settings.patch_overlap,
+            windows=self._get("eval_batch_size", self._get("batch_size", 1)),
+        )
+
+    @property
     def preprocessing(self) -> Any:
         """File to prepared tensors, the same for every use of a model."""
-        from scripts.data.transforms import preprocessing
+        return self.preparation.transform
 
-        return preprocessing(self.source, image_size=self.settings.image_size, normalise=self.settings.normalise)
+    def augmentation(self, name: str) -> list[Any]:
+        """Random transforms of training: by which it takes patches, and those that go by a name."""
+        return [*self.preparation.crops, *self.preparation.random(name)]
 
-    def augmentation(self, name: str) -> Any:
-        """Random transforms by their name."""
-        from scripts.data.transforms import augmentation
-
-        return augmentation(
-            name,
-            spatial_dims=self.settings.spatial_dims,
-            masks=self.source.masks,
-            normalise=self.settings.normalise,
-        )
+    def at_once(self, images: int) -> int:
+        """Images of a batch that is answered: one, where windows answer and each has a size of its own."""
+        return 1 if self.preparation.patch else images
 
     @cached_property
     def loaders(self) -> CohortLoaders:
         """The sets as loaders, with the random transforms of this phase."""
         from scripts.cohort.loaders import CohortLoaders
 
-        about = [self._some([*DATA, *SPLIT, *REQUEST, *MODELS, "image_size", "normalise", "cache", "output_dir"])]
+        about = [self._some([*DATA, *SPLIT, *REQUEST, *MODELS, *PREPARED, "cache", "output_dir"])]
         retain_images = self.recipe.retain_images if self.workflow == "forget" else self._get("retain_images", None)
         return CohortLoaders(
             cohort=self.cohort,
             transform=self.looked_up,
-            augment=self.augmentation(self._get(f"{self.workflow}_augment", "none")),
-            batch_size=self.settings.eval_batch_size,
+            crops=self.preparation.crops,
+            augment=self.preparation.random(self._get(f"{self.workflow}_augment", "none")),
+            batch_size=self.at_once(self.settings.eval_batch_size),
             cache=self.settings.cache,
             cache_dir=self.folder.cache,
             seed=self._get("seed", 0),

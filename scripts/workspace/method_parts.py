@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 # By these the images are read and run: another value gives other scores.
-READING = "image_size normalise spatial_dims in_channels task network_name amp channels_last eval_batch_size".split()
+READING = (
+    "trust_foreign image_size patch_size patch_overlap normalise spatial_dims in_channels task network_name amp"
+    " channels_last eval_batch_size"
+).split()
 
 
 class MethodParts(ContentParts):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from scripts.cohort.provenance import AS_TRAINED
 from scripts.workspace.data_parts import DataParts
 from scripts.workspace.shared import shared
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from scripts.tasks import Task
 
 NETWORK = "network_name spatial_dims in_channels out_channels".split()
+ADOPTING = ("prepare", "forget", "evaluate", "references", "renew")  # they begin with a teacher
 
 
 class ModelParts(DataParts):
@@ -29,22 +31,47 @@ class ModelParts(DataParts):
             self.processes.join()
         # A verdict by references needs no data.
         looks = "image_size" in self.settings and self.workflow != "verify"
-        if looks and self._network_block is None:
+        if self.foreign is None and looks and self._network_block is None:
             from scripts.tasks.networks import check_fit
 
             source = self.source if "dataset_name" in self.settings else None
             batch = self._get("batch_size", None) if self.workflow == "train" else None
-            check_fit(**self._some([*NETWORK, "image_size"]), batch_size=batch, source=source)
-        if looks and self._network_block is not None and "dataset_name" in self.settings:
+            check_fit(**self._some(NETWORK), image_size=self.trained_size, batch_size=batch, source=source)
+        own = self._network_block if self.foreign is None else self.network_def
+        if looks and own is not None and "dataset_name" in self.settings:
             from scripts.tasks.network_block import check_block
 
             training = self.workflow == "train"
             # BatchNorm in training needs two values a channel.
-            images = min(self.settings.batch_size, 2) if training else 1
+            images = min(self.settings.batch_size, 2) if training and self.foreign is None else 1
             sample = self.blank.expand(images, *self.blank.shape[1:])
-            check_block(self._network_block, sample, source=self.source, training=training)
+            check_block(own, sample, source=self.source, training=training and self.foreign is None)
+        if self.foreign is not None and self.workflow in ADOPTING:
+            self._adopt()
         if self.workflow.startswith("inference"):
             self._warn_of_other_settings()
+
+    def _adopt(self) -> None:
+        """Take over the model that the foreign bundle delivers, where none was taken over or trained yet."""
+        from scripts import processes
+        from scripts.cohort.build import build_cohort
+        from scripts.foreign.teacher import adopt
+
+        bundle = self.foreign
+        assert bundle is not None
+        own = self._some(["validation_share", "test_share", "guard_share", "folds"])
+        if self.teacher_path.is_file():
+            return
+        processes.once(
+            lambda: adopt(
+                bundle,
+                cohort=build_cohort(self.source, seed=self.settings.split_seed, split_path=self.split_path, **own),
+                network=bundle.network(),
+                path=self.teacher_path,
+                split_path=self.split_path,
+                settings=self._some(AS_TRAINED),
+            )
+        )
 
     def end(self) -> None:
         """Last step of a workflow: the other processes are left."""
@@ -61,11 +88,18 @@ class ModelParts(DataParts):
     # -- network and models
 
     @property
+    def trained_size(self) -> int | list[int]:
+        """Pixels along every axis, or along each, of what the network is trained on: patches, or whole images."""
+        if self.foreign is not None:
+            return list(self.preparation.size)
+        return self._get("patch_size", None) or self.settings.image_size
+
+    @property
     def blank(self) -> Any:
-        """An empty image of the network's usual size, as a batch of one."""
+        """An empty image of the size that the network is trained on, as a batch of one."""
         import torch
 
-        size, dims = self.settings.image_size, self.settings.spatial_dims
+        size, dims = self.trained_size, self.settings.spatial_dims
         lengths = [size] * dims if isinstance(size, int) else size
         return torch.zeros(1, self.settings.in_channels, *lengths)
 
@@ -75,9 +109,10 @@ class ModelParts(DataParts):
         from scripts.engines.arithmetic import Arithmetic
 
         names = ("device", "amp", "channels_last", "threads")
-        return Arithmetic(
-            **{name: self._get(name, default) for name, default in zip(names, ("auto", False, False, 0), strict=True)}
-        )
+        given = {name: self._get(name, default) for name, default in zip(names, ("auto", False, False, 0), strict=True)}
+        if "dataset_name" not in self.settings:
+            return Arithmetic(**given)
+        return Arithmetic(**given, inferer=self.preparation.inferer, patch=self.preparation.patch)
 
     @cached_property
     def task(self) -> Task:
@@ -91,6 +126,8 @@ class ModelParts(DataParts):
         """The untrained network: the block of the config where one is given, else by its name."""
         from scripts.tasks import build_network
 
+        if self.foreign is not None:
+            return shared("network", [self.foreign.folder.digest], self.foreign.network)
         if self._network_block is not None:
             return self._network_block
         options = self._some(NETWORK) | {"seed": self._get("seed", None) if self.workflow == "train" else None}
@@ -110,7 +147,8 @@ class ModelParts(DataParts):
             trust = self._get("trust_unrecorded", False)
             check_provenance(path, self.cohort, trust_unrecorded=trust, fold=self.renewed_fold)
         check_settings(path, self.settings)
-        about = [str(path), self._some([*NETWORK, "device", "channels_last"]), self.settings.blocks]
+        network = self._some([*NETWORK, "device", "channels_last", "trust_foreign"])
+        about = [str(path), network, self.settings.blocks]
         return shared(
             "teacher", about, lambda: place_teacher(network=self.network_def, path=path, arithmetic=self.arithmetic)
         )

@@ -12,6 +12,7 @@ from scripts.settings.given import Settings, read_settings, resolved
 from scripts.settings.running import running
 
 if TYPE_CHECKING:
+    from scripts.foreign.bundle import ForeignBundle
     from scripts.processes import Processes
     from scripts.record.run_folder import RunFolder
 
@@ -41,6 +42,21 @@ class SettingsParts:
             if settings.blocks:
                 self._network_block = resolved(run, "network_def")
         self.settings = settings
+        if self.foreign is not None and "dataset_name" in settings:
+            self.settings = settings.with_values(self.foreign.settings)
+
+    @cached_property
+    def foreign(self) -> ForeignBundle | None:
+        """Somebody else's bundle, scanned; None where the model is of this one."""
+        path = self._get("foreign", "")
+        if not path:
+            return None
+        from scripts.foreign.bundle import ForeignBundle
+        from scripts.workspace.shared import shared
+
+        own = {"trust": self._get("trust_foreign", ""), "dataset_dir": self._get("dataset_dir", "")}
+        own["task"] = self.settings.given.get("task", "")
+        return shared("foreign", [path, own], lambda: ForeignBundle(path, **own))
 
     @cached_property
     def processes(self) -> Processes:

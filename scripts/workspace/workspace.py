@@ -153,9 +153,9 @@ class Workspace(PoolParts):
         """Images that a batch of training must hold: two, where BatchNorm sees one pixel per image."""
         from scripts.tasks.networks import least_batch
 
-        if self.settings.blocks:
+        if self.settings.blocks or self.foreign is not None:
             return 1
-        return least_batch(**self._some(["network_name", "spatial_dims", "image_size"]))
+        return least_batch(**self._some(["network_name", "spatial_dims"]), image_size=self.trained_size)
 
     @cached_property
     def training_identity(self) -> Identity:
@@ -180,6 +180,8 @@ class Workspace(PoolParts):
         """A training from start to weights on disk."""
         from scripts.record.teacher_run import TeacherRun
 
+        if self.foreign is not None:
+            trainer = best = self._own_training()
         return TeacherRun(
             trainer=trainer,
             best=best,
@@ -193,6 +195,35 @@ class Workspace(PoolParts):
             split_path=self.split_path,
             checkpoint=self.checkpoint,
         )
+
+    def _own_training(self) -> Any:
+        """The foreign bundle's own training, in place of ours."""
+        from scripts.data.image_store import PRIVATE
+        from scripts.foreign.training import OwnTraining
+
+        assert self.foreign is not None
+        out = set(self.left_out)
+        return OwnTraining(
+            self.foreign,
+            records=[record for place, record in enumerate(self.training_records) if place not in out],
+            selection=self.cohort.selection,
+            folder=self.model_path.parent / PRIVATE / f"training_{self.model_path.stem}",
+            epochs=self.settings.foreign_epochs,
+            **self._some(["seed", "device", "threads"]),
+        )
+
+    # -- the committed model
+
+    @property
+    def exporting(self) -> Any:
+        """What writes the committed model for others: weights and TorchScript, or the foreign bundle with them."""
+        if self.foreign is not None:
+            from scripts.release.bundle_export import BundleExport
+
+            return BundleExport(folder=self.folder, bundle=self.foreign)
+        from scripts.release.export import Export
+
+        return Export(folder=self.folder, network=self.model(self.folder.student), sample=self.blank)
 
     # -- handlers that every engine has
 

@@ -1,4 +1,5 @@
-"""Volumes with several structures, as NIfTI files of their own, through a network that has no short name."""
+"""Volumes with several structures, as NIfTI files of their own, through a network that has no short name: resized to
+one size and run whole, or as they are, trained on patches and answered by a sliding window."""
 
 from __future__ import annotations
 
@@ -38,12 +39,17 @@ def write_volumes(folder: Path) -> Path:
     return folder / "list.json"
 
 
+WHOLE = {"image_size": 16}
+PATCHES = {"image_size": None, "patch_size": [8, 8, 6], "patch_overlap": 0.25}
+
+
 @pytest.mark.slow
-def test_from_training_to_evaluation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [WHOLE, PATCHES], ids=["whole", "patches"])
+def test_from_training_to_evaluation(tmp_path: Path, size: dict[str, Any]) -> None:
     own: dict[str, Any] = {
         **{"dataset_name": "datalist", "datalist": str(write_volumes(tmp_path / "data")), "network_def": NETWORK},
-        **{"task": "multiclass_segmentation", "out_channels": 3, "spatial_dims": 3, "image_size": 16},
-        **{"normalise": "zscore"},
+        **{"task": "multiclass_segmentation", "out_channels": 3, "spatial_dims": 3, "normalise": "zscore"},
+        **size,
     }
     for fold in (-1, 0, 1):
         training = {**pool_settings(tmp_path / "models", fold=fold), **own, "epochs": 2, "batch_size": 4}
@@ -53,7 +59,8 @@ def test_from_training_to_evaluation(tmp_path: Path) -> None:
     asked = next(name for name in PATIENTS if split.places[split.digest(name)] == "training")
     request = request_file(tmp_path / "request.csv", [asked])
     about = {**own, "model_dir": str(tmp_path / "models"), "request": str(request), "output_dir": str(tmp_path / "run")}
-    run("forget", {**FORGET, **about, "min_rounds": 1, "max_rounds": 1, "forget_batch": 1, "retain_batch": 2})
+    steps = {"min_rounds": 1, "max_rounds": 1, "forget_batch": 1, "retain_batch": 2}
+    run("forget", {**FORGET, **about, **steps, "cached_views": 2 if "patch_size" in size else 0})
     run("evaluate", {**SMALL, **EXACT, **about, "overlays": 1, "attacks": []})
     found = read(tmp_path / "run" / "release" / "metrics.json")["student"]["validation"]
     assert {"dice_1", "dice_2", "hd95_1", "lesion_sensitivity_2"} <= set(found)

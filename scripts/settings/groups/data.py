@@ -7,11 +7,18 @@ AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
 
 SETTINGS = (
     Setting(name="dataset_name", kind=Kind.TEXT, default="phantom", shared=True,
-            words=("phantom", "chase", "isic", "isic_classification", "datalist"), comment="Data set."),
+            words=("phantom", "chase", "isic", "isic_classification", "datalist", "foreign"), comment="Data set."),
     Setting(name="dataset_dir", kind=Kind.TEXT, default="", moves=False,
             comment="Folder of the data set in its official layout; the phantom needs none."),
     Setting(name="datalist", kind=Kind.TEXT, default="", moves=False,
-            comment="MONAI datalist, a JSON file, of dataset_name: datalist."),
+            comment="MONAI datalist, a JSON file, of dataset_name: datalist; or in place of a foreign bundle's."),
+    Setting(name="foreign", kind=Kind.TEXT, default="", moves=False,
+            comment="Folder of somebody else's bundle whose model forgets, of dataset_name: foreign. Empty: none."),
+    Setting(name="trust_foreign", kind=Kind.TEXT, default="",
+            comment="Digest of that bundle, sha256:..., if its configs hold code that was read and may run."),
+    Setting(name="patient_from", kind=Kind.TEXT, default="", moves=False,
+            comment="Where patient ids come from, if the bundle's data list has none: a regular expression on file"
+            " names with one group, or a CSV file with the columns image and patient_id."),
     Setting(name="task", kind=Kind.TEXT, default="segmentation", shared=True,
             words=("segmentation", "multiclass_segmentation", "multilabel_segmentation", "classification"),
             comment="What the network answers."),
@@ -23,8 +30,14 @@ SETTINGS = (
             comment="Number of synthetic training patients. null: 40."),
     Setting(name="download", kind=Kind.FLAG, default=False, moves=False,
             comment="Whether the data set may be fetched, where its source allows it."),
-    Setting(name="image_size", kind=Kind.SIZE, default=64, least=1, limit=16_384, unit="pixels", shared=True,
-            comment="Height and width to which images are resized; or a list, one length per axis."),
+    Setting(name="image_size", kind=Kind.SIZE, default=64, least=1, limit=16_384, unit="pixels", optional=True,
+            shared=True, comment="Height and width to which images are resized; or a list, one length per axis. null:"
+            " each image as it is, in patches."),
+    Setting(name="patch_size", kind=Kind.SIZE, default=None, least=1, limit=4_096, unit="pixels", optional=True,
+            shared=True, comment="Patches on which a network is trained; whole images are answered by a sliding window."
+            " null: whole images."),
+    Setting(name="patch_overlap", kind=Kind.NUMBER, default=0.25, least=0, below=1, shared=True,
+            comment="Share of a patch by which two neighbouring windows overlap."),
     Setting(name="normalise", kind=Kind.TEXT, default="half", words=("half", "zscore", "none"), shared=True,
             comment="Intensities: (x - 0.5) / 0.5, zero mean and unit deviation per image, or as they are."),
     Setting(name="cache", kind=Kind.TEXT, default="memory", words=("memory", "disk", "none"), moves=False,

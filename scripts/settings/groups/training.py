@@ -18,6 +18,8 @@ SETTINGS = (
     Setting(name="seed", kind=Kind.WHOLE, default=0, least=0, limit=SEEDS,
             comment="Seed of initial weights, order, random transforms, dropout and random targets."),
     Setting(name="epochs", kind=Kind.WHOLE, default=30, least=1, limit=STEPS, comment="Number of epochs at most."),
+    Setting(name="foreign_epochs", kind=Kind.WHOLE, default=None, least=1, limit=STEPS, optional=True,
+            comment="Epochs of a foreign bundle's own training. null: as its config says."),
     Setting(name="batch_size", kind=Kind.WHOLE, default=16, least=1, limit=BATCHES, comment="Images per step."),
     Setting(name="learning_rate", kind=Kind.NUMBER, default=2.0e-3, above=0, limit=10,
             comment="Learning rate of AdamW."),

@@ -1,0 +1,90 @@
+"""Patches of images that are too large to be trained on whole, and windows by which a whole image is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from monai.inferers import Inferer, SimpleInferer, SlidingWindowInferer
+from monai.transforms import (
+    MapTransform,
+    RandCropByPosNegLabeld,
+    Randomizable,
+    RandSpatialCropd,
+    SpatialPadd,
+    Transform,
+)
+
+from scripts.errors import InputError
+
+ANYTHING = "anything"  # key of the mask of all structures together, while a patch is chosen
+
+
+def patch_lengths(patch_size: int | Sequence[int] | None, *, spatial_dims: int) -> tuple[int, ...]:
+    """Pixels of a patch along each axis; empty for none.
+
+    Raises:
+        InputError: another number of lengths than axes.
+    """
+    if patch_size is None:
+        return ()
+    lengths = (patch_size,) * spatial_dims if isinstance(patch_size, int) else tuple(patch_size)
+    if len(lengths) != spatial_dims or min(lengths) < 1:
+        raise InputError(f"patch_size: {list(lengths)} does not fit {spatial_dims} spatial dimensions")
+    return lengths
+
+
+class RandomPatchd(MapTransform, Randomizable):
+    """One patch of image and label; every second one lies about a pixel of a structure, where there is one.
+
+    An image that is smaller than a patch is padded with its own values at the border, its mask with background.
+
+    Args:
+        size: pixels along each axis.
+        masks: whether `label` is a mask; else patches lie anywhere.
+    """
+
+    def __init__(self, size: Sequence[int], *, masks: bool) -> None:
+        keys = ("image", "label") if masks else ("image",)
+        super().__init__(keys)
+        self.masks = masks
+        self.pad = SpatialPadd(keys, size, mode=("edge", "constant") if masks else "edge")
+        self.crop: Any = RandSpatialCropd(keys, size, random_size=False)
+        if masks:
+            self.crop = RandCropByPosNegLabeld(keys, label_key=ANYTHING, spatial_size=size, allow_smaller=True)
+
+    def set_random_state(self, seed: int | None = None, state: Any = None) -> RandomPatchd:
+        super().set_random_state(seed, state)
+        self.crop.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        record = self.pad(dict(data))
+        if not self.masks:
+            return self.crop(record)
+        record[ANYTHING] = (record["label"] > 0.5).any(0, keepdim=True)
+        (found,) = self.crop(record)
+        return {key: value for key, value in found.items() if key != ANYTHING}
+
+
+def random_patches(size: Sequence[int], *, masks: bool) -> list[Transform]:
+    """The random transforms by which training takes patches; none where images are trained on whole."""
+    from scripts.data.transforms import PlainTensors
+
+    return [RandomPatchd(size, masks=masks), PlainTensors()] if size else []
+
+
+def window_inferer(
+    *, patch_size: int | Sequence[int] | None, spatial_dims: int, overlap: float, windows: int
+) -> Inferer:
+    """What answers an image of any size: window by window, averaged where they overlap; whole where there is no patch.
+
+    Args:
+        patch_size: see `patch_lengths`.
+        overlap: share of a window.
+        windows: how many at once.
+    """
+    size = patch_lengths(patch_size, spatial_dims=spatial_dims)
+    if not size:
+        return SimpleInferer()
+    return SlidingWindowInferer(roi_size=size, sw_batch_size=windows, overlap=overlap, mode="gaussian")
