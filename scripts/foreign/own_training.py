@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from typing import Any
 
 
@@ -60,5 +61,18 @@ def main(path: str) -> None:
     workflow.finalize()
 
 
+def root_of(error: BaseException) -> BaseException:
+    """What began it: MONAI wraps what a config's part raises in errors of its own."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except Exception as error:
+        traceback.print_exc()
+        cause = root_of(error)
+        print(f"{type(cause).__name__}: {' '.join(str(cause).split())}")
+        sys.exit(1)
