@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts import errors
+from scripts.errors import InputError
 from scripts.settings.given import Settings, read_settings, resolved
 from scripts.settings.running import running
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from scripts.foreign.bundle import ForeignBundle
     from scripts.processes import Processes
     from scripts.record.run_folder import RunFolder
+
+WRITTEN = ("output_dir", "model_dir", "fold_dir", "reference_dir")  # folders that a command writes into
 
 
 class SettingsParts:
@@ -54,6 +57,12 @@ class SettingsParts:
         from scripts.foreign.bundle import ForeignBundle
         from scripts.workspace.shared import shared
 
+        for name in WRITTEN:
+            written = self._get(name, "")
+            if written and Path(written).resolve().is_relative_to(Path(path).expanduser().resolve()):
+                raise InputError(
+                    f"{name}: {written} lies in the foreign bundle, which is never changed; give a folder elsewhere"
+                )
         own = {"trust": self._get("trust_foreign", ""), "dataset_dir": self._get("dataset_dir", "")}
         own["task"] = self.settings.given.get("task", "")
         return shared("foreign", [path, own], lambda: ForeignBundle(path, **own))

@@ -62,7 +62,7 @@ def trained(bundle: ForeignBundle, records: list[dict[str, Any]], path: Path, *,
         held_out = [record for record in records if record.get("split")]
         training = OwnTraining(
             bundle,
-            **{"records": own, "selection": held_out, "folder": path.parent / "private", "seed": seed},
+            **{"records": own, "selection": held_out, "folder": common.WORK / "private" / path.stem, "seed": seed},
             **{"epochs": None, "device": "cpu", "threads": 1},
         )
         training.run()
