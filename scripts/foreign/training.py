@@ -69,7 +69,7 @@ class OwnTraining:
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.mkdir(mode=0o700)
         copy, weights, log = self.folder / self.bundle.name, self.folder / "trained.pt", self.folder / "training.log"
-        _copied(self.bundle.folder.root, copy)
+        without_weights(self.bundle.folder.root, copy)
         task = self.folder / "task.json"
         # Not announced as a file of a run: it goes with the folder.
         task.write_text(json.dumps(self._task(copy, weights)), encoding="utf-8")
@@ -128,8 +128,8 @@ def _entry(record: Record) -> dict[str, Any]:
     return {"image": record["image"], "label": record["label"]}
 
 
-def _copied(root: Path, copy: Path) -> None:
-    """The bundle without its weights: none of its models may begin as one that saw everybody."""
+def without_weights(root: Path, copy: Path) -> None:
+    """Copy a bundle without its weights: none of its models may begin as one that saw everybody."""
 
     def left_out(folder: str, names: list[str]) -> set[str]:
         inside = Path(folder).relative_to(root)
