@@ -16,6 +16,7 @@ SOURCES = {
     "isic": ("isic", "Isic"),
     "isic_classification": ("isic_classification", "IsicClassification"),
     "datalist": ("datalist", "Datalist"),
+    "dicom": ("dicom.source", "Dicom"),
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from monai.transforms import MapTransform, Transform
 
@@ -70,13 +71,24 @@ class LoadMask(MapTransform):
     Args:
         numbered: number of structures where one file tells them apart by the numbers 1 to S, 0 background; 0 where
             each structure has a file of its own, and the record lists them.
+        segmentation: reads a file that is no picture and no NIfTI file, by path, affine and grid of the image, to
+            masks (S, X, Y, Z); None: there are none.
+        structures: that such a file must hold.
     """
 
     def __init__(
-        self, key: str = "label", *, image_key: str = "image", spatial_dims: int = 2, numbered: int = 0
+        self,
+        key: str = "label",
+        *,
+        image_key: str = "image",
+        spatial_dims: int = 2,
+        numbered: int = 0,
+        segmentation: Callable[..., np.ndarray] | None = None,
+        structures: int = 1,
     ) -> None:
         super().__init__((key,))
         self.image_key, self.spatial_dims, self.numbered = image_key, spatial_dims, numbered
+        self.segmentation, self.structures = segmentation, structures
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
@@ -89,6 +101,8 @@ class LoadMask(MapTransform):
         return record
 
     def _mask(self, path: str, geometry: tuple | None, loaded: torch.Tensor | None) -> torch.Tensor:
+        if self.segmentation is not None and geometry is not None and not is_volume(path):
+            return self._segments(path, geometry)
         if loaded is not None and is_volume(path) != (geometry is not None):
             raise InputError(f"{path}: image and mask must both be pictures or both be NIfTI files")
         values = self._values(path, geometry)
@@ -97,6 +111,17 @@ class LoadMask(MapTransform):
             mask_size, image_size = tuple(mask.shape[1:]), tuple(loaded.shape[1:])
             raise InputError(f"{path}: mask size {mask_size} differs from image size {image_size}")
         return mask
+
+    def _segments(self, path: str, geometry: tuple) -> torch.Tensor:
+        """Masks of all segments of a file, as many as there are structures, on the image's pixels."""
+        assert self.segmentation is not None
+        affine, grid, image = geometry
+        found = self.segmentation(path, affine, grid, image=image)
+        if len(found) != self.structures:
+            raise InputError(f"{path}: holds {len(found)} segments, where out_channels asks for {self.structures}")
+        if self.numbered and (found.sum(0) > 1).any():
+            raise InputError(f"{path}: segments overlap, where structures exclude one another")
+        return torch.from_numpy(in_dims(found, spatial_dims=self.spatial_dims, path=path))
 
     def _values(self, path: str, geometry: tuple | None) -> torch.Tensor:
         if not is_volume(path):

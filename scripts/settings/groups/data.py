@@ -7,7 +7,8 @@ AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
 
 SETTINGS = (
     Setting(name="dataset_name", kind=Kind.TEXT, default="phantom", shared=True,
-            words=("phantom", "chase", "isic", "isic_classification", "datalist", "foreign"), comment="Data set."),
+            words=("phantom", "chase", "isic", "isic_classification", "datalist", "dicom", "foreign"),
+            comment="Data set."),
     Setting(name="dataset_dir", kind=Kind.TEXT, default="", moves=False,
             comment="Folder of the data set in its official layout; the phantom needs none."),
     Setting(name="datalist", kind=Kind.TEXT, default="", moves=False,
