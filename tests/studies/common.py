@@ -62,11 +62,13 @@ def share_pool(pool: Path, folder: Path) -> None:
 
 
 def unlearn(folder: Path, settings: Mapping[str, Any], *, restore: bool = True) -> dict[str, Any]:
-    """Forget, restore and evaluate in `folder`; the metrics, with cost and progress."""
+    """Forget, restore where the method does, and evaluate in `folder`; the metrics, with cost and progress."""
     own = {**settings, "output_dir": str(folder)}
     if not (folder / "release" / "metrics.json").is_file():
-        for step in ("forget", "restore", "evaluate") if restore else ("forget", "evaluate"):
-            run(step, own)
+        run("forget", own)
+        if restore and "restore" in read(folder / "private" / "state.json")["phases"]:
+            run("restore", own)
+        run("evaluate", own)
     metrics = read(folder / "release" / "metrics.json")
     metrics["cost"] = read(folder / "release" / "timing.json")
     metrics["phases"] = {key: value for key, value in read(folder / "private" / "state.json").items() if key != "state"}
