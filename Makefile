@@ -69,8 +69,8 @@ $(VENV)/.installed: requirements.txt requirements-$(TORCH).txt | $(VENV)/bin/pyt
 	$(PIPGET) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(PIPGET) -r requirements-dev.txt
+$(VENV)/.installed-dev: requirements-dev.txt requirements-dicom.txt $(VENV)/.installed
+	$(PIPGET) -r requirements-dev.txt -r requirements-dicom.txt
 	@touch $@
 
 clean:

@@ -23,6 +23,7 @@ from scripts.data.volumes import Volume, in_dims, is_volume, orientation, read_v
 from scripts.errors import InputError
 
 FILE_NAME = "filename_or_obj"
+STACK = "stack_of_slices"  # key of the metadata of a volume whose file name does not say that it is one
 IN_RANGE = "levels_in_range"  # key of the metadata of an image whose values the reader has scaled
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow has it
 
@@ -98,7 +99,8 @@ def _name(image: torch.Tensor) -> str:
 
 def _is_picture(image: torch.Tensor) -> bool:
     """Whether the file was a picture; a tensor that came from no file counts as one."""
-    return not is_volume(_name(image))
+    stack = isinstance(image, MetaTensor) and image.meta.get(STACK, False)
+    return not stack and not is_volume(_name(image))
 
 
 class PictureLevelsd(MapTransform):

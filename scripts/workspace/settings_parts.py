@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts import errors
 from scripts.errors import InputError
 from scripts.settings.given import Settings, read_settings, resolved
-from scripts.settings.running import running
+from scripts.settings.running import Running, running
 
 if TYPE_CHECKING:
     from scripts.foreign.bundle import ForeignBundle
@@ -43,7 +43,7 @@ class SettingsParts:
                     logging.getLogger(name).setLevel(logging.CRITICAL)
             settings = read_settings(run, workflow)
             if settings.blocks:
-                self._network_block = resolved(run, "network_def")
+                self._network_block = _seeded_block(run, settings.get("seed", 0))
         self.settings = settings
         if self.foreign is not None and "dataset_name" in settings:
             self.settings = settings.with_values(self.foreign.settings)
@@ -116,3 +116,12 @@ class SettingsParts:
     def _some(self, names: Any) -> dict[str, Any]:
         """Those of the settings that this workflow has."""
         return {name: self.settings[name] for name in names if name in self.settings}
+
+
+def _seeded_block(run: Running, seed: int) -> Any:
+    """The network of a block `network_def`, with initial weights by the seed, whatever else drew before."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed))
+        return resolved(run, "network_def")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.commands.common import (
     EXACT,
@@ -59,6 +60,15 @@ def test_a_network_by_its_block(
     reverting = {"output_dir": about["output_dir"], "model_dir": about["model_dir"], "network_def": block}
     run("revert", {**reverting, "out_channels": block["out_channels"]})
     assert_same_tensors(tmp_path / "run" / "release" / "teacher.pt", tmp_path / "models" / "model.pt")
+
+
+def test_its_initial_weights_follow_from_the_seed(tmp_path: Path) -> None:
+    """Whatever else has drawn from torch's generator before: originals and retrained models are pairs."""
+    shared = {"network_def": DYNUNET, **CLASSES, "epochs": 1, "phantom_patients": 10}
+    for place in range(2):
+        torch.rand(place)
+        run("train", {**pool_settings(tmp_path / str(place), fold=-1), **shared}, run_id="single")
+    assert_same_tensors(tmp_path / "0" / "model.pt", tmp_path / "1" / "model.pt")
 
 
 def test_a_block_that_does_not_fit_the_images_is_refused(tmp_path: Path) -> None:
