@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from scripts.references.jobs import Job
 from scripts.tasks import Task
 
 ATTACK_STEPS = 20
-Batches = Sequence[dict[str, Any]]
+Batches = Iterable[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Fixed:
     """
 
     asked: Batches
-    retain: Batches
+    retain: Sequence[dict[str, Any]]
     teacher: Scored
     measure: Scored
     attacked: Scored
@@ -148,19 +148,19 @@ class Measuring:
     def _placed(self, path: Path) -> nn.Module:
         return place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
 
-    def _batches(self, records: Sequence[Record]) -> list[dict[str, Any]]:
-        return list(EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size))
+    def _batches(self, records: Sequence[Record]) -> Batches:
+        return EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size)
 
     def _rows(self, network: nn.Module, batches: Any) -> Rows:
         return predict(network, batches, task=self.task, arithmetic=self.arithmetic)
 
-    def _attacked(self, network: nn.Module, retain: Batches) -> nn.Module:
+    def _attacked(self, network: nn.Module, retain: Sequence[dict[str, Any]]) -> nn.Module:
         attack = FineTuned(batches=retain, task=self.task.name, arithmetic=self.arithmetic, steps=ATTACK_STEPS)
         return attack(network)
 
     @torch.no_grad()
     def _answers(self, network: nn.Module, batches: Batches) -> torch.Tensor:
-        moved = [self.arithmetic.move(batch)["image"] for batch in batches]
+        moved = (self.arithmetic.move(batch)["image"] for batch in batches)
         return torch.cat([self.task.answer(self.arithmetic.logits(network, image)) for image in moved])
 
     @torch.no_grad()

@@ -23,7 +23,7 @@ from scripts.settings import SETTINGS
 from scripts.tasks import Task
 from scripts.verify.decisions import decided
 
-Batches = Sequence[dict[str, Any]]
+Batches = Iterable[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,11 @@ class MockScoring:
 
     @torch.no_grad()
     def _decisions(self, network: nn.Module, batches: Batches) -> np.ndarray:
-        moved = [self.arithmetic.move(batch)["image"] for batch in batches]
+        moved = (self.arithmetic.move(batch)["image"] for batch in batches)
         return torch.cat([self.task.decided(self.arithmetic.logits(network, image)) for image in moved]).numpy()
 
     def _placed(self, path: Path) -> nn.Module:
         return place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
 
     def _batches(self, records: Sequence[Record]) -> Batches:
-        return list(EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size))
+        return EpochLoader(self.loaders.prepare(records), batch_size=self.loaders.batch_size)

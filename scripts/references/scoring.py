@@ -111,17 +111,16 @@ class Scoring:
     def disagreements(self, paths: Sequence[Path]) -> list[list[float]]:
         """Between every two models: mean over validation images of 1 - Dice of their decisions; classes: whether
         they differ. No label is used."""
-        decided: list[list[torch.Tensor]] = []
-        for path in paths:
-            network = place_teacher(network=self.network, path=path, arithmetic=self.arithmetic)
-            decided.append([])
-            for batch in self._sets["validation"]:
-                logits = self.arithmetic.logits(network, self.arithmetic.move(batch)["image"])
-                decided[-1] += list(self.task.prediction(logits).cpu())
-        return [
-            [statistics.fmean(1 - agreement(a, b) for a, b in zip(one, other, strict=True)) for other in decided]
-            for one in decided
-        ]
+        networks = [place_teacher(network=self.network, path=path, arithmetic=self.arithmetic) for path in paths]
+        apart: list[list[list[float]]] = [[[] for _ in networks] for _ in networks]
+        # Batch by batch: the decisions of all images at once would not fit where these are volumes.
+        for batch in self._sets["validation"]:
+            images = self.arithmetic.move(batch)["image"]
+            decided = [self.task.prediction(self.arithmetic.logits(network, images)).cpu() for network in networks]
+            for row, one in zip(apart, decided, strict=True):
+                for cell, other in zip(row, decided, strict=True):
+                    cell += [1 - agreement(a, b) for a, b in zip(one, other, strict=True)]
+        return [[statistics.fmean(cell) for cell in row] for row in apart]
 
     def agreement(self, model: Path, others: Sequence[Path]) -> list[float]:
         """Of each other model with this one on validation images: Dice of decisions, or share of equal classes."""
