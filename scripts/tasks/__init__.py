@@ -1,6 +1,7 @@
 """What a model is asked to do: its network, its per-sample score and its measures."""
 
-from scripts.tasks.networks import NETWORKS, build_network
+from scripts.tasks.blocks import NAMES as NETWORKS
+from scripts.tasks.networks import build_network
 from scripts.tasks.registry import build_task
 from scripts.tasks.task import Task
 

@@ -3,88 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from scripts.errors import InputError
+from scripts.tasks.blocks import NAMES, network_block
 from scripts.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from scripts.data.source import DataSource
-
-
-def _unet_half(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
-    """U-Net of about half the width of `unet_small`, BatchNorm, 0.3 M parameters: half a minute on a CPU."""
-    from monai.networks.nets import BasicUNet
-
-    return BasicUNet(
-        spatial_dims=spatial_dims,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        features=(8, 16, 32, 64, 64, 8),
-        norm=("batch", {}),
-        # With eight channels a plain ReLU now and then leaves too few that are alive.
-        act=("leakyrelu", {"negative_slope": 0.1}),
-    )
-
-
-def _unet_small(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
-    """Residual U-Net with transposed convolutions, five levels from 16 channels."""
-    from monai.networks.nets import UNet
-
-    return UNet(
-        spatial_dims=spatial_dims,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=(16, 32, 64, 128, 256),
-        strides=(2, 2, 2, 2),
-        num_res_units=2,
-        norm="batch",
-    )
-
-
-def _flexible_unet_resnet34(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
-    """The paper's U-Net with ResNet-34 encoder, from scratch (weights are never fetched)."""
-    from monai.networks.nets import FlexibleUNet
-
-    return FlexibleUNet(
-        in_channels=in_channels,
-        out_channels=out_channels,
-        backbone="resnet34",
-        pretrained=False,
-        spatial_dims=spatial_dims,
-    )
-
-
-def _densenet121(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
-    from monai.networks.nets import DenseNet121
-
-    return DenseNet121(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels)
-
-
-def _resnet(depth: str) -> Callable[[int, int, int], nn.Module]:
-    def build(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
-        from monai.networks import nets
-
-        return getattr(nets, depth)(
-            spatial_dims=spatial_dims, n_input_channels=in_channels, num_classes=out_channels, pretrained=False
-        )
-
-    return build
-
-
-NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
-    "unet_half": _unet_half,
-    "unet_small": _unet_small,
-    "flexible_unet_resnet34": _flexible_unet_resnet34,
-    "densenet121": _densenet121,
-    "resnet18": _resnet("resnet18"),
-    "resnet34": _resnet("resnet34"),
-}
 
 
 CLASSIFIERS = ("densenet121", "resnet18", "resnet34")  # one answer per image; the others answer per pixel
@@ -147,7 +78,7 @@ def check_fit(
         if allowed := sizes.refuse(length):
             raise InputError(f"image_size: {length} does not fit network_name {network_name}; allowed is {allowed}")
     if source is not None:
-        able = [name for name in NETWORKS if (name in CLASSIFIERS) is not source.masks]
+        able = [name for name in NAMES if (name in CLASSIFIERS) is not source.masks]
         if network_name not in able:
             raise InputError(
                 f"network_name: {network_name} does not answer task {source.task}; allowed: {', '.join(able)}"
@@ -195,10 +126,10 @@ def _check_source(source: DataSource, *, spatial_dims: int, in_channels: int, ou
 
 
 def _check_known(name: str) -> None:
-    if name not in NETWORKS:
-        near = difflib.get_close_matches(str(name), NETWORKS, n=1)
+    if name not in NAMES:
+        near = difflib.get_close_matches(str(name), NAMES, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"network_name: '{name}' is not one of {', '.join(NETWORKS)}{hint}")
+        raise InputError(f"network_name: '{name}' is not one of {', '.join(NAMES)}{hint}")
 
 
 def build_network(
@@ -213,7 +144,15 @@ def build_network(
         InputError: unknown `name`.
     """
     _check_known(name)
+    shape = {"spatial_dims": spatial_dims, "in_channels": in_channels, "out_channels": out_channels}
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(int(seed))
-        return NETWORKS[name](int(spatial_dims), int(in_channels), int(out_channels))
+        return _built(network_block(name, **shape))
+
+
+def _built(block: Mapping[str, Any]) -> nn.Module:
+    """The network of a block of ours, without the search by which MONAI finds a block's class."""
+    from monai.networks import nets
+
+    return getattr(nets, block["_target_"])(**{name: value for name, value in block.items() if name != "_target_"})
