@@ -59,11 +59,12 @@ def own_preparation(
         crops=random_patches(patch, masks=masks),
         inferer=window_inferer(patch_size=patch_size, spatial_dims=dims, overlap=overlap, windows=windows),
         patch=patch,
-        size=patch or _lengths(image_size, dims),
+        size=patch or image_lengths(image_size, spatial_dims=dims),
     )
 
 
-def _lengths(image_size: int | Sequence[int] | None, spatial_dims: int) -> tuple[int, ...]:
+def image_lengths(image_size: int | Sequence[int] | None, *, spatial_dims: int) -> tuple[int, ...]:
+    """Pixels along each axis to which images are resized; empty where they keep their sizes."""
     if image_size is None:
         return ()
     return (image_size,) * spatial_dims if isinstance(image_size, int) else tuple(image_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from scripts.errors import InputError, Refused
 from scripts.files import atomic_path, read_json
 from scripts.identity import file_digest
 from scripts.record.run_folder import RunFolder
+from scripts.release.inference_bundle import NAME, InferenceBundle
 
 TOLERANCE = 1e-5
+LICENCE = Path(__file__).resolve().parents[2] / "LICENSE"
 
 
 def committed_certificate(folder: RunFolder) -> dict[str, Any]:
@@ -41,10 +44,19 @@ class Export:
         folder: of a committed run.
         network: with the released weights, in eval mode.
         sample: an input of the usual size; TorchScript may hold to it, where a network pads or crops by its input.
+        bundle: certificate -> the inference bundle to be written beside them; None writes none.
     """
 
-    def __init__(self, *, folder: RunFolder, network: nn.Module, sample: torch.Tensor) -> None:
-        committed_certificate(folder)
+    def __init__(
+        self,
+        *,
+        folder: RunFolder,
+        network: nn.Module,
+        sample: torch.Tensor,
+        bundle: Callable[[Mapping[str, Any]], InferenceBundle] | None = None,
+    ) -> None:
+        certificate = committed_certificate(folder)
+        self.bundle = bundle(certificate) if bundle is not None else None
         self.folder, self.network, self.sample = folder, network, sample
 
     @torch.no_grad()
@@ -77,3 +89,10 @@ class Export:
         with atomic_path(target / "model.pt") as temporary:
             shutil.copyfile(self.folder.student, temporary)
         print(f"exported: {target / 'model.pt'} (plain weights), {target / 'model.ts'} (TorchScript)")
+        if self.bundle is None:
+            return
+        if problem := self.bundle.problem():
+            print(f"no inference bundle of MONAI's own parts: {problem}")
+            return
+        made = self.bundle.write(target / NAME, weights=self.folder.student, licence=LICENCE)
+        print(f"exported: {made} (a bundle for inference, of MONAI's own parts alone)")

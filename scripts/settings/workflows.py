@@ -197,7 +197,10 @@ WORKFLOWS: dict[str, Workflow] = {
         },
     ),
     "export": Workflow(
-        {"where": f"bundle_root output_dir {_ASKED} {_FOREIGN}", "network": f"image_size patch_size {_NETWORK}"}
+        {
+            "where": f"bundle_root output_dir {_ASKED} {_FOREIGN}",
+            "network": f"task image_size patch_size patch_overlap normalise {_NETWORK}",
+        }
     ),
     "inference": Workflow(
         {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts import processes
 from scripts.settings.given import Settings
-from scripts.workspace.pool_parts import PoolParts
+from scripts.workspace.release_parts import ReleaseParts
 
 if TYPE_CHECKING:
     from scripts.identity import Identity
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scripts.student.student import Student
 
 
-class Workspace(PoolParts):
+class Workspace(ReleaseParts):
     """Made by a workflow file as `workspace`, which refers to its parts as `$@workspace.cohort` and the like."""
 
     def begin(self) -> None:
@@ -131,99 +131,6 @@ class Workspace(PoolParts):
             loaders=self.loaders,
             needs_images=bool(self.looked_at),
         )()
-
-    # -- training
-
-    @cached_property
-    def training_records(self) -> Any:
-        """The training set without the fold that is left out; what is to be forgotten is among it, see `left_out`."""
-        from scripts.cohort.build import training_records
-
-        return training_records(self.cohort, fold=self.settings.fold)
-
-    @cached_property
-    def left_out(self) -> list[int]:
-        """Positions in the training set that no batch holds: a retrained model stays paired with its original."""
-        from scripts.cohort.build import left_out
-
-        return left_out(self.cohort, fold=self.settings.fold)
-
-    @property
-    def least_batch(self) -> int:
-        """Images that a batch of training must hold: two, where BatchNorm sees one pixel per image."""
-        from scripts.tasks.networks import least_batch
-
-        if self.settings.blocks or self.foreign is not None:
-            return 1
-        return least_batch(**self._some(["network_name", "spatial_dims"]), image_size=self.trained_size)
-
-    @cached_property
-    def training_identity(self) -> Identity:
-        """What the trained weights follow from."""
-        from scripts.identity import Identity, code_identity
-        from scripts.identity.identity import plain_digest
-
-        without = set(self.left_out)
-        trained = [record for position, record in enumerate(self.training_records) if position not in without]
-        patients = sorted({record["patient_id"] for record in trained})
-        # The patients say what these settings come to.
-        apart = ("folds", "fold", "forget_ratio")
-        procedure = {name: value for name, value in self.settings.procedure().items() if name not in apart}
-        return Identity(
-            data=self._digests_of({"training": trained, "selection": self.cohort.selection}),
-            membership={"model": plain_digest(patients)},
-            procedure=procedure,
-            code=code_identity(),
-        )
-
-    def teacher_run(self, trainer: Any, best: Any) -> Any:
-        """A training from start to weights on disk."""
-        from scripts.record.teacher_run import TeacherRun
-
-        if self.foreign is not None:
-            trainer = best = self._own_training()
-        return TeacherRun(
-            trainer=trainer,
-            best=best,
-            path=self.model_path,
-            folder=self.folder,
-            cohort=self.cohort,
-            fold=self.settings.fold,
-            settings=self.training_identity.procedure,
-            overwrite=self.settings.overwrite,
-            identity=self.training_identity.sealed(),
-            split_path=self.split_path,
-            checkpoint=self.checkpoint,
-        )
-
-    def _own_training(self) -> Any:
-        """The foreign bundle's own training, in place of ours."""
-        from scripts.data.image_store import PRIVATE
-        from scripts.foreign.training import OwnTraining
-
-        assert self.foreign is not None
-        out = set(self.left_out)
-        return OwnTraining(
-            self.foreign,
-            records=[record for place, record in enumerate(self.training_records) if place not in out],
-            selection=self.cohort.selection,
-            folder=self.model_path.parent / PRIVATE / f"training_{self.model_path.stem}",
-            epochs=self.settings.foreign_epochs,
-            **self._some(["seed", "device", "threads"]),
-        )
-
-    # -- the committed model
-
-    @property
-    def exporting(self) -> Any:
-        """What writes the committed model for others: weights and TorchScript, or the foreign bundle with them."""
-        if self.foreign is not None:
-            from scripts.release.bundle_export import BundleExport
-
-            return BundleExport(folder=self.folder, bundle=self.foreign)
-        from scripts.release.export import Export
-
-        return Export(folder=self.folder, network=self.model(self.folder.student), sample=self.blank)
 
     # -- handlers that every engine has
 
