@@ -18,7 +18,7 @@ from scripts.cohort.near_duplicates import fingerprint
 from scripts.files import keep_json
 
 FILE_NAME = "fingerprints.json"
-VERSION = 1  # of `fingerprint`: another one makes other prints
+VERSION = 2  # of `fingerprint`: another one makes other prints
 BITS, FLOATS = "bits", "floats"
 
 
@@ -82,11 +82,11 @@ def _unpacked(text: str) -> np.ndarray:
 
 
 def _read(path: Path) -> dict[str, str]:
-    """What was kept; a file that is damaged is computed again."""
+    """What was kept of this version; a file that is damaged is computed again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         for text in content.values():
             _unpacked(text)
     except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return {}
-    return dict(content)
+    return {key: text for key, text in content.items() if key.startswith(f"{VERSION}:")}

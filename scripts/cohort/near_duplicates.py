@@ -20,7 +20,6 @@ from scripts.cohort.cohort import SETS, Cohort, Record
 HASH_BITS = 4  # of 64: pairs of different dermoscopy images start to appear above
 COSINE = 0.01
 BITS = 8  # frequencies per axis
-RESIZED = 32  # pixels per axis before the cosine transform
 FLAT = 1e-5  # of the value: the rounding of 32-bit numbers, below which an image holds one value
 POOLED = 8  # voxels per axis
 
@@ -28,9 +27,9 @@ POOLED = 8  # voxels per axis
 def fingerprint(image: torch.Tensor) -> np.ndarray:
     """64 bits of a picture or slice (C, H, W), or the normalised pooled intensities of a volume (C, H, W, D).
 
-    The bits are the perceptual hash: low frequencies of the cosine transform above their median. They are computed from
-    the values themselves, each image in its own range, so that no value is too large or too small to count. An image
-    of one value has a print that only another image of that value shares.
+    The bits are the perceptual hash: low frequencies of the cosine transform above their median. Each image counts in
+    its own range, so that no value is too large or too small. An image of one value has a print that only another image
+    of that value shares.
     """
     grey = image.float().mean(0).cpu()
     low, span = float(grey.min()), float(grey.max() - grey.min())
@@ -45,11 +44,9 @@ def fingerprint(image: torch.Tensor) -> np.ndarray:
 
 
 def _bits(grey: np.ndarray) -> np.ndarray:
-    from scipy.fft import dctn  # only `forget` looks for look-alikes, and only where it is asked to
+    from imagehash import phash  # only `forget` looks for look-alikes, and only where it is asked to
 
-    small = Image.fromarray(grey.astype(np.float32)).resize((RESIZED, RESIZED), Image.Resampling.LANCZOS)
-    frequencies = dctn(np.asarray(small, dtype=np.float64), type=2)[:BITS, :BITS].ravel()
-    return frequencies > np.median(frequencies)
+    return phash(Image.fromarray(np.round(255 * grey).astype(np.uint8)), hash_size=BITS).hash.ravel()
 
 
 def _flat(value: float, *, bits: bool) -> np.ndarray:

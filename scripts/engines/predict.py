@@ -13,6 +13,7 @@ from monai.engines import SupervisedEvaluator
 from torch import nn
 
 from scripts.engines.arithmetic import Arithmetic
+from scripts.frozen.heap import give_back
 from scripts.tasks import Task
 
 Logits = Callable[[dict[str, Any]], torch.Tensor]  # of a batch on its device
@@ -86,6 +87,9 @@ class MeasureEvaluator(SupervisedEvaluator):
             self._parts.setdefault(name, []).append(value.double().cpu())
         self.rows.image_ids += list(batch["image_id"])
         self.rows.patient_ids += list(batch["patient_id"])
+        if not self.arithmetic.at_once(batch["image"]):
+            # glibc keeps what a volume's windows freed: 25 MB more for each volume, 900 MB after 40 of 128^3.
+            give_back()
         if self.task.summarises:
             self._outputs.append((batch["label"].cpu(), logits.cpu()))
         return {}

@@ -78,7 +78,9 @@ def _pairs(own: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[tuple[
         # Of a model that a foreign bundle delivers nothing else is known.
         names = {*mine} - {STATED}
     for name in sorted(names - {*OWN}):
-        yield name, mine.get(name), theirs.get(name)
+        # A setting that the teacher's record does not know is younger: it was trained by what is its default now.
+        default = SETTINGS[name].default if name in SETTINGS and mine else None
+        yield name, mine.get(name, default), theirs.get(name)
 
 
 def _told(name: str, mine: Any, theirs: Any) -> str:

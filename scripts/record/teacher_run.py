@@ -20,6 +20,7 @@ from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError
 from scripts.files import write_tensors
 from scripts.record.run_folder import RunFolder
+from scripts.settings import SETTINGS
 
 REMEDY = "give another model_dir or model_name, or overwrite: true to replace it"
 
@@ -111,7 +112,10 @@ class TeacherRun:
 
     def _difference(self, before: ModelRecord) -> str:
         """How the training of the weights at `path` differs from this one; empty where it does not."""
-        found = first_difference({"fold": before.fold, **before.training}, {"fold": self.fold, **self.settings})
+        # A setting that the record does not know is younger than it: the training was by what is its default now.
+        younger = {name: SETTINGS[name].default for name in {*self.settings} & {*SETTINGS} if before.training}
+        then = {"fold": before.fold, **younger, **before.training}
+        found = first_difference(then, {"fold": self.fold, **self.settings})
         if not found and self.cohort is not None:
             found = self._other_data(before, self.cohort)
         if not found and self.identity is not None:

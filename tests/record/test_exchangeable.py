@@ -48,3 +48,9 @@ def test_texts_of_a_setting_are_not_published() -> None:
     found = check(record(**{"Dr. Example": 1}))  # a name that is none of ours is such a text too
     assert not found.met and found.detail == "the teacher was trained with other settings than the references"
     assert check(record(epochs=60)).detail == "the teacher was trained with epochs 60, the references with 30"
+
+
+def test_a_setting_that_is_younger_than_the_teacher_has_its_default() -> None:
+    """Records from before there were patches do not name them."""
+    assert alike_problem(record(), record(patch_overlap=0.25, patch_size=None)) is None
+    assert "patch_overlap" in (alike_problem(record(), record(patch_overlap=0.5)) or "")

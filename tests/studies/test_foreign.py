@@ -61,7 +61,12 @@ def trained(bundle: ForeignBundle, records: list[dict[str, Any]], path: Path, *,
         held_out = [record for record in records if record.get("split")]
         training = OwnTraining(
             bundle,
-            **{"records": own, "selection": held_out, "folder": common.WORK / "private" / path.stem, "seed": seed},
+            **{
+                "records": own,
+                "selection": held_out,
+                "folder": common.WORK / "private" / bundle.name / path.stem,
+                "seed": seed,
+            },
             **{"epochs": None, "device": "cpu", "threads": 1},
         )
         training.run()
