@@ -38,6 +38,10 @@ def check_together(values: Mapping[str, Any]) -> None:
                 f"{needing[0]}: {value(needing[0])} needs looks at the selection set, and there are none:"
                 f" validate_every, {value('validate_every')}, is more than epochs, {value('epochs')}"
             )
+    if bool(value("fold_models")) is not bool(value("fold_lists")):
+        raise InputError(
+            f"fold_models: '{value('fold_models')}', fold_lists: '{value('fold_lists')}': give both, or neither"
+        )
     names_foreign = value("dataset_name") == "foreign"
     if {"foreign", "dataset_name"} <= values.keys() and names_foreign is not bool(value("foreign")):
         raise InputError(

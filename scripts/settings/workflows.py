@@ -72,7 +72,8 @@ WORKFLOWS: dict[str, Workflow] = {
     ),
     "prepare": Workflow(
         {
-            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded reference_dir"
+            " fold_models fold_lists",
             "what is left out": _GONE,
             "how much": "fold_members store_budget calibration_requests prepare_minutes recalibrate mock_requests"
             " mock_patients mock_folds measure_members reference_seed reference_workers reference_backend",

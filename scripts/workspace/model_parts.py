@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,25 +53,39 @@ class ModelParts(DataParts):
             self._warn_of_other_settings()
 
     def _adopt(self) -> None:
-        """Take over the model that the foreign bundle delivers, where none was taken over or trained yet."""
+        """Take over what the foreign bundle delivers, where nothing was taken over or trained yet."""
         from scripts import processes
+
+        if not self.teacher_path.is_file():
+            processes.once(self._take_over)
+
+    def _take_over(self) -> None:
         from scripts.cohort.build import build_cohort
+        from scripts.foreign.fold_models import adopt_fold_models, folds_of, read_fold_lists, with_given_folds
         from scripts.foreign.teacher import adopt
 
-        bundle = self.foreign
+        bundle, models = self.foreign, self._get("fold_models", "")
         assert bundle is not None
-        own = self._some(["validation_share", "test_share", "guard_share", "folds"])
-        if self.teacher_path.is_file():
-            return
-        processes.once(
-            lambda: adopt(
-                bundle,
-                cohort=build_cohort(self.source, seed=self.settings.split_seed, split_path=self.split_path, **own),
-                network=bundle.network(),
-                path=self.teacher_path,
-                split_path=self.split_path,
-                settings=self._some(AS_TRAINED),
-            )
+        shares = self._some(["validation_share", "test_share", "guard_share", "folds"])
+        own: dict[str, Any] = {"seed": self.settings.split_seed, "split_path": self.split_path, **shares}
+        cohort = build_cohort(self.source, **own)
+        settings = self._some(AS_TRAINED)
+        if models:
+            lists = read_fold_lists(self.settings.fold_lists)
+            folds = folds_of(cohort.training(), lists, where=self.settings.fold_lists)
+            assert cohort.recorded is not None
+            cohort = replace(cohort, recorded=with_given_folds(cohort.recorded, folds, count=len(lists)), folds=folds)
+            cohort.resolution["settings"]["folds"] = len(lists)
+            paths = [models] if isinstance(models, str) else list(models)
+            network = bundle.network()
+            adopt_fold_models(paths, cohort=cohort, network=network, folder=self.fold_dir, settings=settings)
+        adopt(
+            bundle,
+            cohort=cohort,
+            network=bundle.network(),
+            path=self.teacher_path,
+            split_path=self.split_path,
+            settings=settings,
         )
 
     def end(self) -> None:

@@ -20,6 +20,10 @@ SETTINGS = (
     Setting(name="patient_from", kind=Kind.TEXT, default="", moves=False,
             comment="Where patient ids come from, if the bundle's data list has none: a regular expression on file"
             " names with one group, or a CSV file with the columns image and patient_id."),
+    Setting(name="fold_models", kind=Kind.PLACES, default="", moves=False,
+            comment="Fold models of a foreign bundle that are there already, one a fold, in their order. Empty: none."),
+    Setting(name="fold_lists", kind=Kind.TEXT, default="", moves=False,
+            comment="JSON file that says whom each of them lacks, as nnU-Net's splits_final.json."),
     Setting(name="task", kind=Kind.TEXT, default="segmentation", shared=True,
             words=("segmentation", "multiclass_segmentation", "multilabel_segmentation", "classification"),
             comment="What the network answers."),
