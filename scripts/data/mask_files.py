@@ -19,7 +19,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from PIL import Image, PngImagePlugin
 
-from scripts.data.image_folder import check_extension, listing, mask_names
+from scripts.data.image_folder import MASK_SUFFIXES, check_extension, listing, mask_names
 from scripts.data.picture_input import FILE_NAME
 from scripts.data.volumes import is_volume
 from scripts.errors import InputError
@@ -47,6 +47,7 @@ class SaveMaskd(SaveImaged):
         output_ext: .png, .nii.gz or .nii for the images of that kind; empty, or of the other kind: .png or .nii.gz.
         output_postfix: what the name of a mask ends in.
         numbered: whether a mask holds the numbers of several structures, which are written as they are.
+        structures: that may overlap: each has a file of its own then, whose name ends in its number.
 
     Raises:
         InputError: another suffix, a postfix that is no part of a file name, or a place that is taken.
@@ -61,6 +62,7 @@ class SaveMaskd(SaveImaged):
         output_ext: str = "",
         output_postfix: str = "mask",
         numbered: bool = False,
+        structures: int = 1,
     ) -> None:
         super().__init__(keys, output_dir=output_dir, output_ext=".png", output_dtype=np.uint8, print_log=False)
         if any(sign in str(output_postfix) for sign in "/\\\0"):
@@ -68,36 +70,45 @@ class SaveMaskd(SaveImaged):
         self.dataset_dir, self.output_dir = dataset_dir, Path(output_dir).expanduser()
         self.extension, self.postfix = check_extension(output_ext), str(output_postfix)
         self.numbered = bool(numbered)
-        self._names: dict[str, Path] = {}
+        self.structures = 1 if self.numbered else int(structures)
+        self._names: dict[str, list[Path]] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)
         for key in self.key_iterator(record):
             mask = record[key]
             source = str(mask.meta[FILE_NAME])
-            path = self.output_dir / self._name(source)
             values = mask.as_tensor() if hasattr(mask, "as_tensor") else torch.as_tensor(mask)
-            if len(values) != 1:
+            if len(values) != self.structures:
                 raise InputError(
-                    f"out_channels: {len(values)}, where one mask an image is written; structures that exclude one"
-                    " another take configs/inference_multiclass.yaml on top"
+                    f"out_channels: the network answers for {len(values)} structures, where {self.structures} are"
+                    " written; structures that exclude one another take configs/inference_multiclass.yaml on top"
                 )
-            numbers = values[0].cpu().numpy().astype(np.uint8)
-            if is_volume(source):
-                content = _volume(numbers, path, source)
-            else:
-                content = _picture(numbers if self.numbered else numbers * np.uint8(255))
-            write_bytes(path, content, durable=False)
+            for name, one in zip(self._named(source), values, strict=True):
+                path, numbers = self.output_dir / name, one.cpu().numpy().astype(np.uint8)
+                if is_volume(source):
+                    content = _volume(numbers, path, source)
+                else:
+                    content = _picture(numbers if self.numbered else numbers * np.uint8(255))
+                write_bytes(path, content, durable=False)
         return record
 
-    def _name(self, source: str) -> Path:
+    def _named(self, source: str) -> list[Path]:
         """Known from the whole folder: whether a name is taken depends on the images beside it."""
         if not self._names:
             images = listing(self.dataset_dir, output_dir=self.output_dir).images
             names = mask_names(images, dataset_dir=self.dataset_dir, postfix=self.postfix, extension=self.extension)
-            _check_places(self.output_dir, names.values())
-            self._names = names
+            self._names = {path: self._of_each(name) for path, name in names.items()}
+            _check_places(self.output_dir, [name for own in self._names.values() for name in own])
         return self._names[source]
+
+    def _of_each(self, name: Path) -> list[Path]:
+        """The file of each structure."""
+        if self.structures == 1:
+            return [name]
+        suffix = next(end for end in MASK_SUFFIXES[True] + MASK_SUFFIXES[False] if name.name.endswith(end))
+        stem = name.name[: -len(suffix)]
+        return [name.with_name(f"{stem}_{number}{suffix}") for number in range(1, self.structures + 1)]
 
 
 def _check_places(folder: Path, names: Collection[Path]) -> None:

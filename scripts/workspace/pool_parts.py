@@ -67,6 +67,13 @@ class PoolParts(MethodParts):
         return self._answering(choose(settings, cohort=cohort, recipes=RecipeFile.read(pool), pool=pool).method)
 
     @property
+    def foreign_epochs(self) -> int | None:
+        """Epochs of the foreign bundle's own training; None where trainings are ours."""
+        if self.foreign is None:
+            return None
+        return self.settings.given.get("foreign_epochs") or int(self.foreign.part("train::trainer::max_epochs"))
+
+    @property
     def _mock_settings(self) -> dict[str, Any]:
         """Of the requests for which preparation finds recipes."""
         asked = {"goal": "unlearn", "schedule": "joint", "reference": "fold", "exact": False}

@@ -98,3 +98,21 @@ def test_a_folder_called_like_a_mask_is_refused(images, tmp_path) -> None:
         save(images, tmp_path / "out")
     save(images, tmp_path / "out", output_postfix="other")
     assert (tmp_path / "out" / "a_other.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["a.png", "v.nii.gz"])
+def test_structures_that_overlap_get_a_file_each(images, tmp_path, name) -> None:
+    shape = (*SHAPE, 1) if name.endswith(".nii.gz") else SHAPE
+    masks = torch.stack([torch.ones(shape), torch.zeros(shape)])
+    mask = MetaTensor(masks, meta={"filename_or_obj": str(images / name)})
+    saving = SaveMaskd(dataset_dir=str(images), output_dir=str(tmp_path / "out"), structures=2)
+    saving({"pred": mask})
+    stem, _, suffix = name.partition(".")
+    found = []
+    for number in (1, 2):
+        path = tmp_path / "out" / f"{stem}_mask_{number}.{suffix}"
+        found.append(np.asarray(nib.load(path).dataobj if "nii" in suffix else Image.open(path)).max())
+    assert found == ([1, 0] if "nii" in suffix else [255, 0])
+    with pytest.raises(InputError, match="answers for 2 structures, where 1 are written"):
+        SaveMaskd(dataset_dir=str(images), output_dir=str(tmp_path / "other"))({"pred": mask})
+    assert not (tmp_path / "other").exists()

@@ -73,6 +73,7 @@ class SaveSegmentationd(SaveImaged):
         output_ext: .dcm, a DICOM segmentation, where empty; or .nii.gz, .nii.
         output_postfix: what the name of a mask ends in.
         numbered: whether a mask holds the numbers of several structures.
+        structures: that may overlap, a segment each; NIfTI files have their numbers at the end of their names.
 
     Raises:
         InputError: another suffix; a file is in the place of a mask.
@@ -87,13 +88,14 @@ class SaveSegmentationd(SaveImaged):
         output_ext: str = "",
         output_postfix: str = "mask",
         numbered: bool = False,
+        structures: int = 1,
     ) -> None:
         super().__init__(keys, output_dir=output_dir, output_ext=VOLUMES[0], output_dtype=np.uint8, print_log=False)
         self.extension = output_ext or SUFFIX
         if self.extension not in EXTENSIONS:
             raise InputError(f"output_ext: '{output_ext}' is not one of {', '.join(EXTENSIONS)}")
         self.dataset_dir, self.output_dir, self.postfix = dataset_dir, Path(output_dir).expanduser(), output_postfix
-        self.numbered = bool(numbered)
+        self.numbered, self.structures = bool(numbered), int(structures)
         self._known: dict[str, tuple[str, list[str]]] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -101,27 +103,36 @@ class SaveSegmentationd(SaveImaged):
         for key in self.key_iterator(record):
             mask = record[key]
             uid, paths = self._series(str(mask.meta[FILE_NAME]))
-            numbers = mask.as_tensor()[0].cpu().numpy().astype(np.uint8)
-            affine = read_series(paths).affine
-            path = self.output_dir / f"{uid}_{self.postfix}{self.extension}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and not path.is_file():
-                raise InputError(f"{path}: is in the place of a mask; move it elsewhere")
-            self._write(path, numbers.reshape(*numbers.shape, *[1] * (3 - numbers.ndim)), affine, paths)
+            values = mask.as_tensor().cpu().numpy().astype(np.uint8)
+            values = values.reshape(*values.shape, *[1] * (4 - values.ndim))
+            wanted = 1 if self.numbered else self.structures
+            if len(values) != wanted:
+                raise InputError(
+                    f"out_channels: the network answers for {len(values)} structures, where {wanted} are written;"
+                    " structures that exclude one another take configs/inference_multiclass.yaml on top"
+                )
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+            self._write(f"{uid}_{self.postfix}", values, read_series(paths).affine, paths)
         return record
 
-    def _write(self, path: Path, numbers: np.ndarray, affine: np.ndarray, paths: list[str]) -> None:
-        if self.extension != SUFFIX:
-            image = nib.Nifti1Image(numbers, affine)  # type: ignore[attr-defined]
-            content = image.to_bytes()
-            if self.extension.endswith(".gz"):
-                content = gzip.compress(content, mtime=0)
-            write_bytes(path, content, durable=False)
+    def _write(self, name: str, values: np.ndarray, affine: np.ndarray, paths: list[str]) -> None:
+        if self.extension == SUFFIX:
+            most = max(int(values.max()), 1)
+            masks = np.stack([values[0] == number for number in range(1, most + 1)]) if self.numbered else values
+            names = [f"structure {number}" for number in range(1, len(masks) + 1)]
+            write_segmentation(self._free(name), masks, sources=paths, affine=affine, names=names)
             return
-        most = int(numbers.max()) if self.numbered else 1
-        masks = np.stack([numbers == number for number in range(1, max(most, 1) + 1)])
-        names = [f"structure {number}" for number in range(1, len(masks) + 1)]
-        write_segmentation(path, masks, sources=paths, affine=affine, names=names)
+        for number, one in enumerate(values, start=1):
+            own = name if len(values) == 1 else f"{name}_{number}"
+            content = nib.Nifti1Image(one, affine).to_bytes()  # type: ignore[attr-defined]
+            packed = gzip.compress(content, mtime=0) if self.extension.endswith(".gz") else content
+            write_bytes(self._free(own), packed, durable=False)
+
+    def _free(self, name: str) -> Path:
+        path = self.output_dir / f"{name}{self.extension}"
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is in the place of a mask; move it elsewhere")
+        return path
 
     def _series(self, first: str) -> tuple[str, list[str]]:
         """Uid and ordered files of the series whose first slice this is."""
