@@ -33,7 +33,7 @@ STATISTICS = {
 # What an operator may ask of a workflow -> the package without which it cannot be had.
 USES = {
     "student": "peft",
-    "look_alikes": "scipy",
+    "look_alikes": "imagehash",
     "auc": "sklearn",
     "pictures": "matplotlib",
     "tensorboard": "tensorboard",
