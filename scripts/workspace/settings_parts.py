@@ -34,6 +34,7 @@ class SettingsParts:
     def __init__(self, *, workflow: str, settings: Settings | None = None) -> None:
         self.workflow = workflow
         self._network_block: Any = None
+        run: Running | None = None
         if settings is None:
             run = running()
             if run.by_command_line:
@@ -47,6 +48,9 @@ class SettingsParts:
         self.settings = settings
         if self.foreign is not None and "dataset_name" in settings:
             self.settings = settings.with_values(self.foreign.settings)
+            for name, value in self.foreign.settings.items():
+                if run is not None and name in run.config:
+                    run.put(name, value)  # for what refers to it in the config
 
     @cached_property
     def foreign(self) -> ForeignBundle | None:

@@ -31,6 +31,12 @@ def content(folder: Path) -> str:
     return found.hexdigest()
 
 
+def record_of(path: Path) -> ModelRecord:
+    found = ModelRecord.read(path)
+    assert found is not None
+    return found
+
+
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Settings for a bundle with weights that nobody trained."""
@@ -57,20 +63,21 @@ def test_from_a_bundle_to_a_bundle(given: dict[str, Any], tmp_path: Path) -> Non
     for fold in (0, 1):
         own = {**given, "folds": 2, "fold": fold, "select": "last", "output_dir": str(tmp_path / f"fold{fold}")}
         run("train", {**own, "progress": False}, run_id="single")
+    # A structure against background by softmax: settings that the bundle says, and the config refers to.
+    assert record_of(models / "model_fold0.pt").training["task"] == "multiclass_segmentation"
     request = request_file(tmp_path / "request.csv", ["001"])
     about = {**given, "request": str(request), "output_dir": str(tmp_path / "run"), "progress": False}
     few = {"max_rounds": 1, "min_rounds": 1, "steps_per_round": 2, "forget_batch": 2, "retain_batch": 2}
     run("forget", {**about, **few, "lora_rank": 2, "method": "erase_to_retain"})
     evaluated = {name: value for name, value in about.items() if name != "cached_views"}
+    run("restore", {**about, "restore_epochs": 1, "restore_steps": 1, "restore_batch": 2})
     run("evaluate", {**evaluated, "overlays": 1, "attacks": ["fine_tuned_20"], "surface": True})
-    record = ModelRecord.read(models / "model.pt")
-    assert record is not None
+    record = record_of(models / "model.pt")
     assert record.training["stated"] is True
     assert record.membership is not None
     assert record.membership.saw("001")
     assert not record.membership.saw("005")
-    member = ModelRecord.read(models / "model_fold0.pt")
-    assert member is not None
+    member = record_of(models / "model_fold0.pt")
     assert member.membership is not None
     assert 0 < len(member.membership.patients) < 4
 
