@@ -355,6 +355,31 @@ def structures() -> str:
     return table(head, rows)
 
 
+def foreign() -> str:
+    """Bundles of others: what is forgotten in truth, and the key metric of teacher and student."""
+    rows = []
+    for path in sorted((RESULTS / "foreign").glob("*.json")):
+        found = read(path)
+        metric = next(name for name in ("dice", "accuracy") if name in found)
+        kept = [
+            f"{number(found[metric]['teacher'][part])} -> {number(found[metric]['student'][part])}"
+            for part in ("forget", "retain", "validation")
+        ]
+        recall = found["recall"]
+        slopes = [number(recall["teacher"]), number(recall["student"])]
+        slopes.append(" ".join(number(value) for value in recall["retrained"]))
+        rows.append([path.stem, found["task"], found["method"], *slopes, number(found["ff_true"]), metric, *kept])
+    head = ["bundle", "task", "method", "recall: teacher", "student", "retrained", "FF_true", "metric"]
+    return table([*head, "forget", "retain", "validation"], rows)
+
+
+def volumes() -> str:
+    """Peak memory, MB, by the number of volumes."""
+    found = read(RESULTS / "volumes" / "memory.json")["peak_mb"]
+    rows = [[phase, *(f"{found[count][phase]:.0f}" for count in sorted(found, key=int))] for phase in found["10"]]
+    return table(["phase", *(f"{count} volumes" for count in sorted(found, key=int))], rows)
+
+
 def _fraction(found: dict[str, Any]) -> float | None:
     """Forgotten fraction by score against the model of another seed; None where the teacher does not stand out."""
     teacher, own, other = (
@@ -438,6 +463,8 @@ def main() -> None:
         ("Phantom, part of the retain images", retain_subset()),
         ("Phantom", phantom()),
         ("Phantom, two structures", structures()),
+        ("Bundles of others", foreign()),
+        ("Volumes of 128^3, peak memory", volumes()),
         ("CHASE_DB1 teacher, Dice", chase_teacher()),
         ("CHASE_DB1, Dice", chase("dice")),
         ("CHASE_DB1, IoU", chase("iou")),
