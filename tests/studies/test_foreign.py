@@ -5,26 +5,32 @@ make study STUDY=foreign
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
 
 from scripts.cohort.split_file import RecordedSplit
 from scripts.foreign.bundle import ForeignBundle
 from scripts.foreign.folder import ForeignFolder
+from scripts.foreign.package import foreign_imports
 from scripts.foreign.records import Foreign
 from scripts.foreign.training import OwnTraining
 from scripts.foreign.transforms import foreign_preparation
+from scripts.record.keys import HospitalKeys
 from scripts.tasks import build_task
 from tests.foreign.bundles import SHAPES, Shape, bias, size_of, write_bundle
 from tests.studies import common
 
 PATTERN = r"case_(\d+)_"
-FOLDS, MEMBERS, TEACHER_SEED, TWINS = 4, 2, 899, (899, 901, 902)
+FOLDS, MEMBERS, TEACHER_SEED, TWINS, PAIRS = 4, 2, 899, (899, 901, 902), 4
 
 
 def recall(shape: Shape, bundle: ForeignBundle, records: list[dict[str, Any]], weights: dict[str, Any]) -> float:
@@ -96,6 +102,17 @@ def asked(shape: Shape, models: Path) -> list[str]:
     return list(min(pairs, key=lambda pair: (fold[pair[0]] != fold[pair[1]], pair)))
 
 
+def settings_of(name: str) -> dict[str, Any]:
+    """What every command is given."""
+    work = common.WORK / "foreign" / name
+    return {
+        **common.overlay("foreign"),
+        **{"foreign": str(work / name), "trust_foreign": ForeignFolder(work / name).digest},
+        **{"dataset_dir": str(work / "data"), "patient_from": PATTERN, "model_dir": str(work / "models")},
+        **{"reference_dir": str(work / "references"), "folds": FOLDS, "fold_members": MEMBERS, "device": "cpu"},
+    }
+
+
 @pytest.mark.study
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_bundle_forgets(name: str) -> None:
@@ -108,12 +125,7 @@ def test_a_bundle_forgets(name: str) -> None:
     records = Foreign(bundle=bundle, patient_from=PATTERN, dataset_dir=work / "data").records()
     teacher = trained(bundle, records, folder / "models" / "model.pt", seed=TEACHER_SEED)
     before = content(folder)
-    own: dict[str, Any] = {
-        **common.overlay("foreign"),
-        **{"foreign": str(folder), "trust_foreign": digest, "dataset_dir": str(work / "data")},
-        **{"patient_from": PATTERN, "model_dir": str(work / "models"), "reference_dir": str(work / "references")},
-        **{"folds": FOLDS, "fold_members": MEMBERS, "device": "cpu"},
-    }
+    own = settings_of(name)
     if not (work / "models" / "recipe.json").is_file():
         few = {"calibration_requests": 2, "mock_requests": 0}
         common.run("prepare", {**own, **few, "output_dir": str(work / "prepare")})
@@ -145,3 +157,61 @@ def test_a_bundle_forgets(name: str) -> None:
     }
     common.save(f"foreign/{name}", result)
     assert result["foreign_folder_unchanged"]
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("name", SHAPES)
+def test_it_is_judged_and_comes_back_as_a_bundle(name: str, tmp_path: Path) -> None:
+    """After `test_a_bundle_forgets`: four pairs, the verdict, the commit whatever it says, and MONAI's own checks."""
+    work = common.WORK / "foreign" / name
+    folder, own = work / name, settings_of(name)
+    before = content(folder)
+    of_run = {"request": str(work / "request.csv"), "output_dir": str(work / "run")}
+    state = work / "run" / "private" / "state.json"
+    if common.read(state)["state"] != "committed":
+        common.run("references", {**own, **of_run, "reference_pairs": PAIRS, "recovery": ["int8"], "overlays": 0})
+        with contextlib.suppress(SystemExit):  # its exit code says the verdict
+            common.run("verify", {**own, **of_run, "evidence": "paired"})
+        HospitalKeys.create(work / "keys")
+        reason = {"key_dir": str(work / "keys"), "override_reason": "study of the export, whatever the verdict"}
+        common.run("commit", {"model_dir": own["model_dir"], **of_run, **reason})
+    common.run("export", {**of_run, **{key: own[key] for key in ("foreign", "trust_foreign")}})
+    made = work / "run" / "export" / name
+    result = {
+        "verdict": common.read(work / "run" / "release" / "verdict.json")["outcome"],
+        "version": common.read(made / "configs" / "metadata.json")["version"],
+        "old": checks(folder, work / "data", tmp_path),
+        "new": checks(made, work / "data", tmp_path),
+        "foreign_folder_unchanged": content(folder) == before,
+    }
+    common.save(f"foreign_bundles/{name}", result)
+    assert result["new"] == result["old"]
+    assert result["foreign_folder_unchanged"]
+
+
+def checks(bundle: Path, data: Path, scratch: Path) -> dict[str, Any]:
+    """Which of MONAI's checks a bundle passes, and through how many images its inference goes."""
+    configs = bundle / "configs"
+    shutil.copy(common.ROOT / "tests" / "bundle" / "meta_schema_20240725.json", scratch / "schema.json")
+    meta, config = str(configs / "metadata.json"), str(configs / "inference.json")
+    exported = {"filepath": str(scratch / "model.ts"), "ckpt_file": str(bundle / "models" / "model.pt")}
+    found: dict[str, Any] = {}
+    with foreign_imports(bundle):
+        found["verify_metadata"] = passes(verify_metadata, meta_file=meta, filepath=str(scratch / "schema.json"))
+        about = {"net_id": "network_def", "meta_file": meta, "config_file": config}
+        found["verify_net_in_out"] = passes(verify_net_in_out, device="cpu", **about)
+        found["ckpt_export"] = passes(ckpt_export, **about, **exported)
+    own = ForeignBundle(bundle, trust=ForeignFolder(bundle).digest, dataset_dir=data)
+    evaluator = own.part("evaluator", config="inference")
+    evaluator.run()
+    shutil.rmtree(bundle / "eval", ignore_errors=True)
+    return {**found, "images": evaluator.state.iteration}
+
+
+def passes(check: Callable[..., Any], **settings: Any) -> bool:
+    """Whether one of MONAI's checks ends without an error."""
+    try:
+        check(**settings)
+    except Exception:
+        return False
+    return True
