@@ -82,7 +82,8 @@ class SaveMaskd(SaveImaged):
             if len(values) != self.structures:
                 raise InputError(
                     f"out_channels: the network answers for {len(values)} structures, where {self.structures} are"
-                    " written; structures that exclude one another take configs/inference_multiclass.yaml on top"
+                    " written; take configs/inference_multiclass.yaml on top where they exclude one another, else"
+                    " configs/inference_multilabel.yaml"
                 )
             for name, one in zip(self._named(source), values, strict=True):
                 path, numbers = self.output_dir / name, one.cpu().numpy().astype(np.uint8)

@@ -62,11 +62,13 @@ def check_fit(
     image_size: int | Sequence[int],
     batch_size: int | None = None,
     source: DataSource | None = None,
+    size_name: str = "image_size",
 ) -> None:
     """Refuse settings that a network or the data cannot take, before anything is built or read.
 
     Args:
         batch_size: of training; None where nothing is trained.
+        size_name: the setting that gives `image_size`.
         source: whose channels, dimensions and classes are compared; None compares nothing with data.
 
     Raises:
@@ -76,7 +78,7 @@ def check_fit(
     sizes = SIZES[network_name]
     for length in _lengths(image_size, spatial_dims):
         if allowed := sizes.refuse(length):
-            raise InputError(f"image_size: {length} does not fit network_name {network_name}; allowed is {allowed}")
+            raise InputError(f"{size_name}: {length} does not fit network_name {network_name}; allowed is {allowed}")
     if source is not None:
         able = [name for name in NAMES if (name in CLASSIFIERS) is not source.masks]
         if network_name not in able:

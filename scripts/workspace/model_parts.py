@@ -37,7 +37,9 @@ class ModelParts(DataParts):
 
             source = self.source if "dataset_name" in self.settings else None
             batch = self._get("batch_size", None) if self.workflow == "train" else None
-            check_fit(**self._some(NETWORK), image_size=self.trained_size, batch_size=batch, source=source)
+            name = "patch_size" if self._get("patch_size", None) else "image_size"
+            own = self._some(NETWORK)
+            check_fit(**own, image_size=self.trained_size, size_name=name, batch_size=batch, source=source)
         own = self._network_block if self.foreign is None else self.network_def
         if looks and own is not None and "dataset_name" in self.settings:
             from scripts.tasks.network_block import check_block

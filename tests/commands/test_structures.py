@@ -59,3 +59,19 @@ def test_infer_writes_the_number_of_each_structure(tmp_path: Path) -> None:
     code, errors = front_end("inference", {**about, "output_dir": str(tmp_path / "other")}, run_id="infer")
     assert code == 2 and "take configs/inference_multiclass.yaml on top" in errors
     assert not (tmp_path / "other" / "a_mask.png").exists()
+
+
+def test_infer_writes_a_mask_of_each_structure_that_may_overlap(tmp_path: Path) -> None:
+    network = build_network(name="unet_half", spatial_dims=2, in_channels=1, out_channels=2, seed=1).eval()
+    with torch.no_grad():
+        network.final_conv.bias.copy_(torch.tensor([50.0, -50.0]))
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    (tmp_path / "images").mkdir()
+    Image.new("L", (48, 32), 90).save(tmp_path / "images" / "a.png")
+    about = {"dataset_dir": str(tmp_path / "images"), "output_dir": str(tmp_path / "out"), "out_channels": 2}
+    about |= {"checkpoint": str(tmp_path / "model.pt"), "image_size": "[32,48]"}
+    overlay = ROOT / "configs" / "inference_multilabel.yaml"
+    code, errors = front_end("inference", about, run_id="infer", overlays=[overlay])
+    assert code == 0, errors
+    found = [np.asarray(Image.open(tmp_path / "out" / f"a_mask_{number}.png")) for number in (1, 2)]
+    assert [set(mask.ravel().tolist()) for mask in found] == [{255}, {0}]

@@ -108,8 +108,9 @@ class SaveSegmentationd(SaveImaged):
             wanted = 1 if self.numbered else self.structures
             if len(values) != wanted:
                 raise InputError(
-                    f"out_channels: the network answers for {len(values)} structures, where {wanted} are written;"
-                    " structures that exclude one another take configs/inference_multiclass.yaml on top"
+                    f"out_channels: the network answers for {len(values)} structures, where {wanted} are written; take"
+                    " configs/inference_multiclass.yaml on top where they exclude one another, else"
+                    " configs/inference_multilabel.yaml"
                 )
             self.output_dir.mkdir(parents=True, exist_ok=True)
             self._write(f"{uid}_{self.postfix}", values, read_series(paths).affine, paths)
