@@ -17,6 +17,7 @@ from scripts.tasks.registry import TASKS
 
 TRAINED_ON, VALIDATED_ON = "train::dataset::data", "validate::dataset::data"
 TRAINING, PREPARED = "train::preprocessing", "validate::preprocessing"
+NEEDED = ("network_def", TRAINED_ON, TRAINING, "train::trainer::max_epochs")  # of the train config
 BACKGROUND = "background"
 
 
@@ -38,11 +39,10 @@ class ForeignBundle:
         require_trust(self.folder, trust)
         self.dataset_dir, self._task = str(dataset_dir), task
         self._parsers: dict[str, Any] = {}
-        for name, keys in (("train", ("network_def", TRAINED_ON, TRAINING, "train::trainer::max_epochs")),):
-            content = read_plain(getattr(self.folder, name))
-            for key in keys:
-                if not _has(content, key):
-                    raise InputError(f"{getattr(self.folder, name)}: lacks '{key}', which a bundle's training needs")
+        content = read_plain(self.folder.train)
+        for key in NEEDED:
+            if not _has(content, key):
+                raise InputError(f"{self.folder.train}: lacks '{key}', which a bundle's training needs")
         data_format = self._metadata.get("network_data_format")
         if not isinstance(data_format, Mapping) or not all(data_format.get(name) for name in ("inputs", "outputs")):
             raise InputError(f"{self.folder.metadata}: lacks 'network_data_format' with inputs and outputs")

@@ -19,6 +19,7 @@ from scripts.foreign.transforms import BundleTransform
 
 LEAST_HELD_OUT = 3  # patients: one selects, one is for validation, one for testing
 NEEDED = "each entry has 'image' and 'label'"
+PATIENT = "patient_id"
 
 
 class Foreign(DataSource):
@@ -83,7 +84,7 @@ class Foreign(DataSource):
                 where = f"{self.where}: {key}[{place}]"
                 record = self._record(entry, where)
                 name = Path(files_of(record["image"])[0]).relative_to(self.folder.resolve()).as_posix()
-                record["patient_id"] = checked_id(patient_of(name, entry.get("patient_id"), where), **_about(where))
+                record[PATIENT] = checked_id(patient_of(name, entry.get(PATIENT), where), key=PATIENT, where=where)
                 if split:
                     record["split"] = split
                 records.append(record)
@@ -134,10 +135,6 @@ class Foreign(DataSource):
                 f" {len(self.classes) - 1}"
             )
         return self.classes[record["label"]]
-
-
-def _about(where: str) -> dict[str, str]:
-    return {"key": "patient_id", "where": where}
 
 
 def _listed(path: Path, folder: Path) -> list[Record]:
