@@ -17,6 +17,7 @@ import pytest
 import torch
 from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
 
+from scripts.chain import run_workflow
 from scripts.cohort.split_file import RecordedSplit
 from scripts.foreign.bundle import ForeignBundle
 from scripts.foreign.folder import ForeignFolder
@@ -25,6 +26,7 @@ from scripts.foreign.records import Foreign
 from scripts.foreign.training import OwnTraining
 from scripts.foreign.transforms import foreign_preparation
 from scripts.record.keys import HospitalKeys
+from scripts.settings.workflows import accepted
 from scripts.tasks import build_task
 from tests.foreign.bundles import SHAPES, Shape, bias, size_of, write_bundle
 from tests.studies import common
@@ -169,7 +171,11 @@ def test_it_is_judged_and_comes_back_as_a_bundle(name: str, tmp_path: Path) -> N
     of_run = {"request": str(work / "request.csv"), "output_dir": str(work / "run")}
     state = work / "run" / "private" / "state.json"
     if common.read(state)["state"] != "committed":
-        common.run("references", {**own, **of_run, "reference_pairs": PAIRS, "recovery": ["int8"], "overlays": 0})
+        paired = {**own, **of_run, "reference_pairs": PAIRS, "recovery": ["int8"], "overlays": 0}
+        # With what its steps are given too, as an overlay gives it.
+        steps = {key: value for key, value in paired.items() if key in accepted("references")}
+        base = {"bundle_root": str(common.ROOT), "progress": False, "threads": 1}
+        run_workflow([str(common.ROOT / "configs" / "references.yaml")], overrides={**base, **steps})
         with contextlib.suppress(SystemExit):  # its exit code says the verdict
             common.run("verify", {**own, **of_run, "evidence": "paired"})
         HospitalKeys.create(work / "keys")
