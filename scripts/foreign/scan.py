@@ -99,10 +99,8 @@ def _foreign(target: Any) -> str:
 @cache
 def _known(target: str) -> bool:
     """Whether a target is an object that one of `ROOTS` defines, by whatever path it is named."""
-    from monai.bundle.config_item import ComponentLocator
-
     if "." not in target:
-        modules = _locator(ComponentLocator).get_component_module_name(target)
+        modules = _locator().get_component_module_name(target)
         names = [modules] if isinstance(modules, str) else modules or []
         return bool(names) and all(_known(f"{module}.{target}") for module in names)
     if not target.startswith(tuple(f"{root}." for root in ROOTS)):
@@ -113,5 +111,8 @@ def _known(target: str) -> bool:
 
 
 @cache
-def _locator(kind: Any) -> Any:
-    return kind()
+def _locator() -> Any:
+    """MONAI's table of its components by name, which takes seconds to make."""
+    from monai.bundle.config_item import ComponentLocator
+
+    return ComponentLocator()

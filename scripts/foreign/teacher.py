@@ -26,7 +26,7 @@ def adopt(
     split_path: Path,
     settings: Mapping[str, Any],
 ) -> None:
-    """Copy the bundle's weights to `path` and write beside them the split and who is in them, if they are not there.
+    """Copy the bundle's weights to `path`, and write beside them the split and who is in them.
 
     That the model was trained on the bundle's data list, by its config, is what the bundle states; nobody recorded it,
     and the record says so.
@@ -39,8 +39,6 @@ def adopt(
     Raises:
         InputError: the weights are missing, hold code, or belong to another network.
     """
-    if path.is_file():
-        return
     own = bundle.folder.checkpoint
     load_teacher(network, own)
     record_split(split_path, cohort)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from monai.transforms import Compose, Randomizable, RandomizableTrait, Transform
+from monai.utils import fall_back_tuple
 
 from scripts.data.preparation import Preparation
 from scripts.data.source import Record, files_of
@@ -49,13 +50,16 @@ def foreign_preparation(bundle: ForeignBundle, records: Sequence[Record]) -> Pre
         item = step(item)
         item = item[0] if isinstance(item, list) else item
     size = tuple(item["image"].shape[1:])
-    key = "validate::inferer" if bundle.has("validate::inferer") else "inferer"
+    own_inferer = bundle.has("validate::inferer")
+    inferer = bundle.part("validate::inferer") if own_inferer else bundle.part("inferer", config="inference")
+    # Trained on whole images, and yet answered by windows: what is larger than one goes through the inferer.
+    window = tuple(fall_back_tuple(inferer.roi_size, size)) if hasattr(inferer, "roi_size") else ()
     return Preparation(
         transform=transform,
         random=chosen,
         crops=own,
-        inferer=bundle.part(key, config="train" if key.startswith("validate") else "inference"),
-        patch=size if own else (),
+        inferer=inferer,
+        patch=size if own else window,
         size=size,
     )
 

@@ -101,7 +101,7 @@ class DataParts(SettingsParts):
         """Random transforms of training: by which it takes patches, and those that go by a name."""
         return [*self.preparation.crops, *self.preparation.random(name)]
 
-    def at_once(self, images: int) -> int:
+    def answer_batch(self, images: int) -> int:
         """Images of a batch that is answered: one, where windows answer and each has a size of its own."""
         return 1 if self.preparation.patch else images
 
@@ -117,7 +117,7 @@ class DataParts(SettingsParts):
             transform=self.looked_up,
             crops=self.preparation.crops,
             augment=self.preparation.random(self._get(f"{self.workflow}_augment", "none")),
-            batch_size=self.at_once(self.settings.eval_batch_size),
+            batch_size=self.answer_batch(self.settings.eval_batch_size),
             cache=self.settings.cache,
             cache_dir=self.folder.cache,
             seed=self._get("seed", 0),

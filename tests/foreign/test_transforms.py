@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import nibabel as nib
@@ -118,3 +119,14 @@ def test_a_file_that_cannot_be_read_is_named(theirs: Any) -> None:
     records = theirs.source().records()
     (theirs.data / "case_000_0_image.nii.gz").write_bytes(b"no image")
     assert "case_000_0_image.nii.gz" in refusal(theirs, records)
+
+
+def test_a_bundle_that_trains_on_whole_images_keeps_its_window(theirs: Any) -> None:
+    path = theirs.folder / "configs" / "train.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["train"]["random_transforms"] = []
+    path.write_text(json.dumps(config), encoding="utf-8")
+    prepared = foreign_preparation(theirs.bundle(), theirs.source().records())
+    assert prepared.crops == []
+    assert prepared.size == (24, 24, 24)
+    assert prepared.patch == (16, 16, 16)

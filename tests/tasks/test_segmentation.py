@@ -216,3 +216,16 @@ def test_an_answer_is_the_mean_probability_of_each_cell(size: tuple[int, ...]) -
         corner = torch.sigmoid(logits[1, 0])[tuple(slice(0, part) for part in parts)].mean()
         assert found[1, 0].item() == pytest.approx(corner.item(), abs=1e-6)
     assert found.mean().item() == pytest.approx(torch.sigmoid(logits).mean().item(), abs=0.05)
+
+
+def test_overlap_is_that_of_monai_and_scikit_learn() -> None:
+    from monai.metrics import compute_dice, compute_iou
+    from sklearn.metrics import recall_score
+
+    logits, label = noisy(7)
+    found, predicted = TASK.measure(logits, label, surface=False), TASK.prediction(logits)
+    torch.testing.assert_close(found["dice"].float(), compute_dice(predicted, label)[:, 0])
+    torch.testing.assert_close(found["iou"].float(), compute_iou(predicted, label)[:, 0])
+    for i in range(len(logits)):
+        recall = recall_score(label[i].flatten().int(), predicted[i].flatten().int())
+        assert found["false_negative_rate"][i].item() == pytest.approx(1 - recall)
