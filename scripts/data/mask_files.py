@@ -68,7 +68,7 @@ class SaveMaskd(SaveImaged):
         if any(sign in str(output_postfix) for sign in "/\\\0"):
             raise InputError(f"output_postfix: '{output_postfix}' must be part of a file name, without / and \\")
         self.dataset_dir, self.output_dir = dataset_dir, Path(output_dir).expanduser()
-        self.extension, self.postfix = check_extension(output_ext), str(output_postfix)
+        self.extension, self.postfix = self._extension(output_ext), str(output_postfix)
         self.numbered = bool(numbered)
         self.structures = 1 if self.numbered else int(structures)
         self._names: dict[str, list[Path]] = {}
@@ -77,7 +77,6 @@ class SaveMaskd(SaveImaged):
         record = dict(data)
         for key in self.key_iterator(record):
             mask = record[key]
-            source = str(mask.meta[FILE_NAME])
             values = mask.as_tensor() if hasattr(mask, "as_tensor") else torch.as_tensor(mask)
             if len(values) != self.structures:
                 raise InputError(
@@ -85,14 +84,27 @@ class SaveMaskd(SaveImaged):
                     " written; take configs/inference_multiclass.yaml on top where they exclude one another, else"
                     " configs/inference_multilabel.yaml"
                 )
-            for name, one in zip(self._named(source), values, strict=True):
-                path, numbers = self.output_dir / name, one.cpu().numpy().astype(np.uint8)
-                if is_volume(source):
-                    content = _volume(numbers, path, source)
-                else:
-                    content = _picture(numbers if self.numbered else numbers * np.uint8(255))
-                write_bytes(path, content, durable=False)
+            self._write(values.cpu().numpy().astype(np.uint8), mask.meta)
         return record
+
+    def _extension(self, given: str) -> str:
+        """The suffix that was asked for, after checking that it holds a mask; empty: by the image's kind."""
+        return check_extension(given)
+
+    def _write(self, masks: np.ndarray, meta: Mapping[str, Any]) -> None:
+        """Write the masks (S, ...) of one image.
+
+        Args:
+            meta: of the image: its path.
+        """
+        source = str(meta[FILE_NAME])
+        for name, one in zip(self._named(source), masks, strict=True):
+            path = self.output_dir / name
+            if is_volume(source):
+                content = _volume(one, path, source)
+            else:
+                content = _picture(one if self.numbered else one * np.uint8(255))
+            write_bytes(path, content, durable=False)
 
     def _named(self, source: str) -> list[Path]:
         """Known from the whole folder: whether a name is taken depends on the images beside it."""
@@ -125,13 +137,13 @@ def _check_places(folder: Path, names: Collection[Path]) -> None:
     for name in names:
         if name in folders:
             raise InputError(f"{folder / name}: would be a mask and a folder of masks; give another output_postfix")
-        if os.path.lexists(folder / name) and not _is_earlier_mask(folder / name):
+        if os.path.lexists(folder / name) and not is_earlier_mask(folder / name):
             raise InputError(
                 f"{folder / name}: is there already and is no mask of an earlier run; name another output_dir"
             )
 
 
-def _is_earlier_mask(path: Path) -> bool:
+def is_earlier_mask(path: Path) -> bool:
     """Whether the file carries our mark, or is empty; a link is of somebody else, wherever it leads."""
     if path.is_symlink() or not path.is_file():
         return False
@@ -161,6 +173,11 @@ def _volume(mask: np.ndarray, path: Path, source: str) -> bytes:
     codes = {name: int(image.header[f"{name}_code"]) for name in ("sform", "qform")}  # type: ignore[index]
     written.set_sform(image.affine, code=codes["sform"] or 1)  # type: ignore[attr-defined]
     written.set_qform(image.affine, code=codes["qform"])  # type: ignore[attr-defined]
-    written.header["descrip"] = MARK
-    content = written.to_bytes()
+    return nifti_bytes(written, path)
+
+
+def nifti_bytes(mask: nib.Nifti1Image, path: Path) -> bytes:
+    """A mask as its file holds it, with our mark."""
+    mask.header["descrip"] = MARK
+    content = mask.to_bytes()
     return gzip.compress(content, mtime=0) if path.suffix == ".gz" else content

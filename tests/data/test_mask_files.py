@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from scripts.data.mask_files import SaveMaskd, _is_earlier_mask
+from scripts.data.mask_files import SaveMaskd, is_earlier_mask
 from scripts.errors import InputError
 
 SHAPE = (6, 4)  # width, height
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_known_as_ours_or_not_and_ends_no_command(images, tmp_
         for at in draw.integers(0, len(whole), draw.integers(1, 12)):
             damaged[at] = draw.integers(0, 256)
         place.write_bytes(damaged[: draw.integers(1, len(whole) + 1)] if draw.random() < 0.5 else damaged)
-        answers.add(_is_earlier_mask(place))
+        answers.add(is_earlier_mask(place))
     assert False in answers
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
+import os
 from collections.abc import Hashable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, SaveImaged
+from monai.transforms import MapTransform
 
 from scripts.data.dicom.index import read_index
 from scripts.data.dicom.reading import read_series
-from scripts.data.dicom.segmentation import SUFFIX, write_segmentation
+from scripts.data.dicom.segmentation import SUFFIX, is_segmentation_of_ours, write_segmentation
+from scripts.data.mask_files import SaveMaskd, is_earlier_mask, nifti_bytes
 from scripts.data.notices import counted, notice
 from scripts.data.picture_input import FILE_NAME, STACK
 from scripts.data.volumes import VOLUMES
@@ -23,6 +25,7 @@ from scripts.errors import InputError
 from scripts.files import write_bytes
 
 EXTENSIONS = (SUFFIX, *VOLUMES)
+AFFINE = "series_affine"  # key of the metadata: a batch loses the reader's own
 
 
 def series_in(dataset_dir: str | Path, output_dir: str | Path = "") -> list[dict[str, Any]]:
@@ -61,84 +64,54 @@ class ReadSeriesd(MapTransform):
             volume = read_series(record[key])
             meta = {FILE_NAME: volume.path, STACK: True, "original_channel_dim": float("nan")}
             meta |= {"affine": torch.from_numpy(volume.affine), "original_affine": volume.affine.copy()}
+            meta[AFFINE] = volume.affine.copy()
             record[key] = MetaTensor(torch.from_numpy(volume.values[0].copy()), meta=meta)
         return record
 
 
-class SaveSegmentationd(SaveImaged):
-    """Write the mask of each series below `output_dir`, called by its SeriesInstanceUID.
-
-    Args:
-        dataset_dir: folder of the series.
-        output_ext: .dcm, a DICOM segmentation, where empty; or .nii.gz, .nii.
-        output_postfix: what the name of a mask ends in.
-        numbered: whether a mask holds the numbers of several structures.
-        structures: that may overlap, a segment each; NIfTI files have their numbers at the end of their names.
+class SaveSegmentationd(SaveMaskd):
+    """Write the mask of each series below `output_dir`, called by its SeriesInstanceUID, as a DICOM segmentation or, by
+    `output_ext`, as NIfTI files. It replaces nothing but an earlier mask.
 
     Raises:
-        InputError: another suffix; a file is in the place of a mask.
+        InputError: as of `SaveMaskd`.
     """
 
-    def __init__(
-        self,
-        keys: str = "pred",
-        *,
-        dataset_dir: str,
-        output_dir: str,
-        output_ext: str = "",
-        output_postfix: str = "mask",
-        numbered: bool = False,
-        structures: int = 1,
-    ) -> None:
-        super().__init__(keys, output_dir=output_dir, output_ext=VOLUMES[0], output_dtype=np.uint8, print_log=False)
-        self.extension = output_ext or SUFFIX
-        if self.extension not in EXTENSIONS:
-            raise InputError(f"output_ext: '{output_ext}' is not one of {', '.join(EXTENSIONS)}")
-        self.dataset_dir, self.output_dir, self.postfix = dataset_dir, Path(output_dir).expanduser(), output_postfix
-        self.numbered, self.structures = bool(numbered), int(structures)
-        self._known: dict[str, tuple[str, list[str]]] = {}
+    def _extension(self, given: str) -> str:
+        if given not in ("", *EXTENSIONS):
+            raise InputError(f"output_ext: '{given}' is not one of {', '.join(EXTENSIONS)}, or empty for {SUFFIX}")
+        return given or SUFFIX
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        record = dict(data)
-        for key in self.key_iterator(record):
-            mask = record[key]
-            uid, paths = self._series(str(mask.meta[FILE_NAME]))
-            values = mask.as_tensor().cpu().numpy().astype(np.uint8)
-            values = values.reshape(*values.shape, *[1] * (4 - values.ndim))
-            wanted = 1 if self.numbered else self.structures
-            if len(values) != wanted:
-                raise InputError(
-                    f"out_channels: the network answers for {len(values)} structures, where {wanted} are written; take"
-                    " configs/inference_multiclass.yaml on top where they exclude one another, else"
-                    " configs/inference_multilabel.yaml"
-                )
-            self.output_dir.mkdir(parents=True, exist_ok=True)
-            self._write(f"{uid}_{self.postfix}", values, read_series(paths).affine, paths)
-        return record
-
-    def _write(self, name: str, values: np.ndarray, affine: np.ndarray, paths: list[str]) -> None:
+    def _write(self, masks: np.ndarray, meta: Mapping[str, Any]) -> None:
+        uid, paths = self._series[str(meta[FILE_NAME])]
+        masks = masks.reshape(*masks.shape, *[1] * (4 - masks.ndim))
+        affine = np.asarray(meta[AFFINE], dtype=float).reshape(4, 4)
+        name = f"{uid}{'_' if self.postfix else ''}{self.postfix}"
         if self.extension == SUFFIX:
-            most = max(int(values.max()), 1)
-            masks = np.stack([values[0] == number for number in range(1, most + 1)]) if self.numbered else values
-            names = [f"structure {number}" for number in range(1, len(masks) + 1)]
-            write_segmentation(self._free(name), masks, sources=paths, affine=affine, names=names)
+            most = max(int(masks.max()), 1)
+            own = np.stack([masks[0] == number for number in range(1, most + 1)]) if self.numbered else masks
+            names = [f"structure {number}" for number in range(1, len(own) + 1)]
+            write_segmentation(self._free(name), own, sources=paths, affine=affine, names=names)
             return
-        for number, one in enumerate(values, start=1):
-            own = name if len(values) == 1 else f"{name}_{number}"
-            content = nib.Nifti1Image(one, affine).to_bytes()  # type: ignore[attr-defined]
-            packed = gzip.compress(content, mtime=0) if self.extension.endswith(".gz") else content
-            write_bytes(self._free(own), packed, durable=False)
+        for number, one in enumerate(masks, start=1):
+            path = self._free(name if len(masks) == 1 else f"{name}_{number}")
+            content = nifti_bytes(nib.Nifti1Image(one, affine), path)  # type: ignore[attr-defined]
+            write_bytes(path, content, durable=False)
 
     def _free(self, name: str) -> Path:
+        """The path of a mask, where nothing of somebody else lies."""
         path = self.output_dir / f"{name}{self.extension}"
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is in the place of a mask; move it elsewhere")
+        earlier = is_segmentation_of_ours if self.extension == SUFFIX else is_earlier_mask
+        if os.path.lexists(path) and not earlier(path):
+            raise InputError(f"{path}: is there already and is no mask of an earlier run; name another output_dir")
+        path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _series(self, first: str) -> tuple[str, list[str]]:
-        """Uid and ordered files of the series whose first slice this is."""
-        if not self._known:
-            for series in read_index(Path(self.dataset_dir).expanduser()).series.values():
-                paths = [one.path for one in series.ordered()]
-                self._known[paths[0]] = (series.uid, paths)
-        return self._known[first]
+    @cached_property
+    def _series(self) -> dict[str, tuple[str, list[str]]]:
+        """First slice of each series -> its uid and ordered files."""
+        found = {}
+        for series in read_index(Path(self.dataset_dir).expanduser()).series.values():
+            paths = [one.path for one in series.ordered()]
+            found[paths[0]] = (series.uid, paths)
+        return found

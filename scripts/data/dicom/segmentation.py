@@ -101,5 +101,17 @@ def write_segmentation(
         made.save_as(temporary)
 
 
+def is_segmentation_of_ours(path: Path) -> bool:
+    """Whether a file is a segmentation that we wrote; a link is of somebody else, wherever it leads."""
+    import pydicom
+
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        return pydicom.dcmread(path, specific_tags=["Manufacturer"]).get("Manufacturer") == MAKER
+    except (pydicom.errors.InvalidDicomError, OSError, ValueError):
+        return False
+
+
 def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -105,3 +105,23 @@ def test_no_series_with_a_mask(known: Any, capsys: Any) -> None:
 def test_what_the_data_cannot_be(known: Any) -> None:
     assert "in_channels: 3" in refused(known.folder, channels=3)
     assert "task: classification" in refused(known.folder, task="classification")
+
+
+def test_a_mask_replaces_nothing_but_an_earlier_mask(known: Any, tmp_path: Path) -> None:
+    from monai.data import MetaTensor
+
+    from scripts.data.dicom.inference import ReadSeriesd, SaveSegmentationd, series_in
+
+    (item,) = series_in(known.folder)
+    image = ReadSeriesd()(item)["image"]
+    mask = MetaTensor(torch.from_numpy(numbers(known) > 0)[None].float(), meta=image.meta)
+    out = tmp_path / "out"
+    for extension, theirs in ((".dcm", b"theirs"), (".nii.gz", b"theirs")):
+        path = out / f"{known.uid}_mask{extension}"
+        saving = SaveSegmentationd(dataset_dir=str(known.folder), output_dir=str(out), output_ext=extension)
+        saving({"pred": mask})
+        saving({"pred": mask})
+        path.write_bytes(theirs)
+        with pytest.raises(InputError, match="is no mask of an earlier run"):
+            saving({"pred": mask})
+        assert path.read_bytes() == theirs
