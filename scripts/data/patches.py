@@ -15,23 +15,9 @@ from monai.transforms import (
     Transform,
 )
 
-from scripts.errors import InputError
+from scripts.data.sizes import axis_lengths
 
 ANYTHING = "anything"  # key of the mask of all structures together, while a patch is chosen
-
-
-def patch_lengths(patch_size: int | Sequence[int] | None, *, spatial_dims: int) -> tuple[int, ...]:
-    """Pixels of a patch along each axis; empty for none.
-
-    Raises:
-        InputError: another number of lengths than axes.
-    """
-    if patch_size is None:
-        return ()
-    lengths = (patch_size,) * spatial_dims if isinstance(patch_size, int) else tuple(patch_size)
-    if len(lengths) != spatial_dims or min(lengths) < 1:
-        raise InputError(f"patch_size: {list(lengths)} does not fit {spatial_dims} spatial dimensions")
-    return lengths
 
 
 class RandomPatchd(MapTransform, Randomizable):
@@ -80,11 +66,11 @@ def window_inferer(
     """What answers an image of any size: window by window, averaged where they overlap; whole where there is no patch.
 
     Args:
-        patch_size: see `patch_lengths`.
+        patch_size: pixels along every axis, or along each; None: whole images.
         overlap: share of a window.
         windows: how many at once.
     """
-    size = patch_lengths(patch_size, spatial_dims=spatial_dims)
+    size = axis_lengths(patch_size, spatial_dims=spatial_dims, name="patch_size")
     if not size:
         return SimpleInferer()
     return SlidingWindowInferer(roi_size=size, sw_batch_size=windows, overlap=overlap, mode="gaussian")

@@ -19,6 +19,7 @@ from monai.utils import TraceKeys
 
 from scripts.data.image_folder import SUFFIXES, listing, report
 from scripts.data.pictures import check_channels, read_picture
+from scripts.data.sizes import axis_lengths
 from scripts.data.volumes import Volume, in_dims, is_volume, orientation, read_volume, turned_back, upright
 from scripts.errors import InputError
 
@@ -168,13 +169,8 @@ class NetworkGridd(MapTransform, InvertibleTransform):
     ) -> None:
         super().__init__(keys)
         self.spatial_dims = spatial_dims
-        self.resize: Any = None
-        if image_size is None:
-            return
-        size = (image_size,) * spatial_dims if isinstance(image_size, int) else tuple(image_size)
-        if len(size) != spatial_dims or min(size) < 1:
-            raise InputError(f"image_size: {list(size)} does not fit {spatial_dims} spatial dimensions")
-        self.resize = Resize(spatial_size=size, mode="area")
+        size = axis_lengths(image_size, spatial_dims=spatial_dims, name="image_size")
+        self.resize: Any = Resize(spatial_size=size, mode="area") if size else None
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         record = dict(data)

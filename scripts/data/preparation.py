@@ -9,7 +9,8 @@ from typing import Any
 from monai.inferers import Inferer, SimpleInferer
 from monai.transforms import Compose
 
-from scripts.data.patches import patch_lengths, random_patches, window_inferer
+from scripts.data.patches import random_patches, window_inferer
+from scripts.data.sizes import axis_lengths
 from scripts.data.source import DataSource
 from scripts.data.transforms import augmentation, preprocessing
 
@@ -48,23 +49,16 @@ def own_preparation(
 
     Args:
         image_size: see `preprocessing`.
-        patch_size: see `patch_lengths`.
+        patch_size: pixels along every axis, or along each; None: whole images.
         overlap, windows: see `window_inferer`.
     """
     dims, masks = source.spatial_dims, source.masks
-    patch = patch_lengths(patch_size, spatial_dims=dims)
+    patch = axis_lengths(patch_size, spatial_dims=dims, name="patch_size")
     return Preparation(
         transform=preprocessing(source, image_size=image_size, normalise=normalise),
         random=lambda name: augmentation(name, spatial_dims=dims, masks=masks, normalise=normalise),
         crops=random_patches(patch, masks=masks),
         inferer=window_inferer(patch_size=patch_size, spatial_dims=dims, overlap=overlap, windows=windows),
         patch=patch,
-        size=patch or image_lengths(image_size, spatial_dims=dims),
+        size=patch or axis_lengths(image_size, spatial_dims=dims, name="image_size"),
     )
-
-
-def image_lengths(image_size: int | Sequence[int] | None, *, spatial_dims: int) -> tuple[int, ...]:
-    """Pixels along each axis to which images are resized; empty where they keep their sizes."""
-    if image_size is None:
-        return ()
-    return (image_size,) * spatial_dims if isinstance(image_size, int) else tuple(image_size)

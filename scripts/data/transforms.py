@@ -26,6 +26,7 @@ from monai.transforms import (
 )
 
 from scripts.data.loading import EXTENT
+from scripts.data.sizes import axis_lengths
 from scripts.data.source import DataSource, nearest_known
 from scripts.data.views import RandRecompressd
 from scripts.errors import InputError
@@ -103,9 +104,7 @@ def preprocessing(
     masks = source.masks
     steps: list[Callable] = list(source.loading())
     if image_size is not None:
-        size = (image_size,) * source.spatial_dims if isinstance(image_size, int) else tuple(image_size)
-        if len(size) != source.spatial_dims or min(size) < 1:
-            raise InputError(f"image_size: {list(size)} does not fit {source.spatial_dims} spatial dimensions")
+        size = axis_lengths(image_size, spatial_dims=source.spatial_dims, name="image_size")
         steps.append(Resized(("image", "label") if masks else ("image",), spatial_size=size, mode="area"))
     steps += normalisation(normalise)
     steps += [PlainTensors(mask=masks), Spaced(), SelectItemsd((*KEPT, SPACING), allow_missing_keys=True)]

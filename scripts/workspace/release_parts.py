@@ -29,8 +29,7 @@ class ReleaseParts(TrainingParts):
 
     def _inference_bundle(self, certificate: Mapping[str, Any]) -> InferenceBundle:
         """The model with MONAI's own parts around it, by the settings that it was trained with."""
-        from scripts.data.patches import patch_lengths
-        from scripts.data.preparation import image_lengths
+        from scripts.data.sizes import axis_lengths
         from scripts.files import read_json
         from scripts.release.inference_bundle import InferenceBundle, Wanted
         from scripts.tasks.blocks import network_block
@@ -43,8 +42,8 @@ class ReleaseParts(TrainingParts):
             network=block,
             task=own.task,
             normalise=own.normalise,
-            image_size=image_lengths(own.image_size, spatial_dims=own.spatial_dims) or None,
-            patch_size=patch_lengths(own.patch_size, spatial_dims=own.spatial_dims),
+            image_size=axis_lengths(own.image_size, spatial_dims=own.spatial_dims, name="image_size") or None,
+            patch_size=axis_lengths(own.patch_size, spatial_dims=own.spatial_dims, name="patch_size"),
             overlap=own.patch_overlap,
             **shape,
         )
