@@ -13,7 +13,7 @@ from monai.utils import CommonKeys as Keys
 from scripts import processes
 from scripts.data.divided import part_of
 from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.batch_norm import set_share, synchronise
+from scripts.engines.batch_norm import synchronised
 from scripts.engines.finite import require_finite
 from scripts.errors import require_positive
 
@@ -32,19 +32,17 @@ class TeacherTrainer(SupervisedTrainer):
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         # What goes wrong is printed once, by the front end, and not by ignite as well.
         self.logger.setLevel(logging.CRITICAL)
-        synchronise(self.network)
+        self.network = synchronised(self.network, device=arithmetic.device)
         self.arithmetic = arithmetic
         self.scheduler = scheduler
 
     def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, Any]:
         batch = self.arithmetic.move(batchdata)
-        share = part_of(batch).share
         self.network.train()
-        set_share(self.network, share)
         self.optimizer.zero_grad(set_to_none=True)
         with self.arithmetic.autocast():
             predicted = self.inferer(batch["image"], self.network)
-        loss = share * self.loss_function(predicted.float(), batch["label"])
+        loss = part_of(batch).share * self.loss_function(predicted.float(), batch["label"])
         shown = require_finite(processes.summed(loss.detach()), step=engine.state.iteration)
         loss.backward()
         processes.sum_gradients(self.network.parameters())

@@ -10,61 +10,17 @@ from typing import Any
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
-from monai.inferers import SimpleInferer
-from torch import nn
 
 from scripts import errors, processes
 from scripts.chain import run_workflow
-from scripts.data.datasets import EpochLoader
-from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.supervised import TeacherTrainer
 from scripts.errors import InputError
 from tests.commands.common import ROOT, workflow
 
 OVERLAY = str(ROOT / "configs" / "multi_gpu.yaml")
-IMAGES, BATCH = 7, 3  # batches of 3, 3 and 1: uneven parts, and one that is empty
 
 
 class Interrupted(Exception):
     pass
-
-
-class Normalised(nn.Module):
-    """Two layers of BatchNorm, in float64: what differs by more than rounding is wrong."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3)
-        ).double()
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.body(image.double()).mean((2, 3))
-
-
-def trained_with_batch_norm() -> dict[str, Any]:
-    """State and losses of a short supervised training; the same call serves one process and several."""
-    generator = torch.Generator().manual_seed(1)
-    pictures = torch.randn(IMAGES, 1, 6, 6, generator=generator) + torch.arange(IMAGES).view(-1, 1, 1, 1)
-    items = [{"image": picture, "label": torch.tensor(number % 3)} for number, picture in enumerate(pictures)]
-    loader = EpochLoader(items, batch_size=BATCH, divided=True)  # type: ignore[arg-type]
-    network, losses = Normalised(), []
-    trainer = TeacherTrainer(
-        arithmetic=Arithmetic(device="cpu"),
-        max_epochs=2,
-        train_data_loader=loader,
-        epoch_length=len(loader),
-        network=network,
-        optimizer=torch.optim.SGD(network.parameters(), 0.1),
-        loss_function=nn.CrossEntropyLoss(),
-        inferer=SimpleInferer(),
-    )
-    trainer.add_event_handler(
-        Events.ITERATION_COMPLETED, lambda engine: losses.append(float(engine.state.output["loss"]))
-    )
-    trainer.run()
-    return {"losses": losses, "state": network.state_dict()}
 
 
 def interrupted(name: str, settings: dict[str, Any], *, at: int) -> None:
@@ -108,7 +64,6 @@ def main(plan_file: str) -> None:
     plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
     group = processes.Processes(distributed=True, device="cpu")
     group.join()
-    found = trained_with_batch_norm()
     for step in plan["steps"]:
         if step.get("interrupt"):
             interrupted(step["name"], step["settings"], at=step["interrupt"])
@@ -117,14 +72,12 @@ def main(plan_file: str) -> None:
             run_id=step["run_id"],
             overrides={"bundle_root": str(ROOT), **step["settings"]},
         )
-    found |= {
+    found = {
         "size": processes.size(),
         "agreed": processes.gathered(processes.agreed(processes.rank())),
         "once": processes.gathered(processes.once(processes.rank)),
-        "same": all(torch.equal(value, processes.agreed(value)) for value in found["state"].values()),
         **refusals(),
     }
-    found["same"] = processes.gathered(found["same"])
     processes.once(lambda: torch.save(found, plan["found"]))
     if processes.rank() == 1:
         raise InputError("the second process alone meets this")
