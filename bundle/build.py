@@ -17,7 +17,7 @@ from monai.bundle import ConfigParser
 
 from bundle import folding
 from bundle.metadata import UNTRAINED, metadata
-from bundle.tasks import TaskBundle
+from bundle.tasks import TASKS, TaskBundle
 from scripts.cohort.membership import record_path
 from scripts.cohort.split_file import FILE_NAME
 from scripts.errors import InputError
@@ -28,7 +28,6 @@ TEMPLATES = Path(__file__).with_name("templates")
 COPIED = ("LICENSE", "sample_data", "requirements.txt", "requirements-cpu.txt", "requirements-gpu.txt")
 # Settings of an overlay that name a place in this repository; a bundle keeps its own.
 PLACES = frozenset({"model_dir"})
-INFERENCE = {"segmentation": "inference.yaml", "classification": "inference_classification.yaml"}
 NOT_CODE = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
@@ -145,9 +144,9 @@ def _configs(folder: Path, task: TaskBundle, *, root: Path) -> Path:
 
 def _bundle_name(name: str, task: TaskBundle) -> str | None:
     """The name under which a workflow file goes into the bundle; None leaves it out."""
-    if name not in INFERENCE.values():
-        return name
-    return "inference.yaml" if name == INFERENCE[task.kind] else None
+    if name == task.answers.inference:
+        return "inference.yaml"
+    return None if name in {each.answers.inference for each in TASKS.values()} else name
 
 
 def _weights(target: Path, inference: Path, task: TaskBundle, *, model: str | Path | None, untrained: bool) -> str:
@@ -194,10 +193,7 @@ def _pages(work: Path, task: TaskBundle, settings: dict[str, Any], *, sha256: st
         "description": task.description,
         "image": task.image[0].upper() + task.image[1:],
         "data_source": task.data_source,
-        "output": "One logit per pixel; after post-processing a uint8 mask of the image's own size: "
-        f"1 is {task.classes[1]}, 0 is background."
-        if task.kind == "segmentation"
-        else "One logit per class: " + ", ".join(f"{i} {name}" for i, name in enumerate(task.classes)) + ".",
+        "output": task.answers.describe(task.answers.output, task.classes),
         "performance": "None: the weights are random."
         if untrained
         else "Not measured by the builder. Run the evaluation below on held-out patients and state the figures here.",

@@ -26,23 +26,16 @@ def metadata(
     size = inference["image_size"]
     shape = list(size) if isinstance(size, list) else [int(size)] * int(inference["spatial_dims"])
     classes = {str(index): name for index, name in enumerate(task.classes)}
-    segmentation = task.kind == "segmentation"
-    named = (
-        f"single channel: 1 is {task.classes[1]}, 0 is background"
-        if segmentation
-        else ", ".join(f"{index}: {name}" for index, name in classes.items())
-    )
+    named = task.answers.describe(task.answers.named, task.classes, sign=":")
+    raw, after = task.answers.format(shape)
     prediction = {
-        "type": "image" if segmentation else "probabilities",
-        "format": "segmentation" if segmentation else "classification",
+        **raw,
         "num_channels": int(inference["out_channels"]),
-        "spatial_shape": shape if segmentation else [],
         "dtype": "float32",
         "value_range": [],
         "is_patch_data": False,
         "channel_def": classes,
     }
-    after = {"spatial_shape": ["*"] * len(shape), "dtype": "uint8"} if segmentation else {}
     changed = {
         "name": task.title,
         "task": task.task,

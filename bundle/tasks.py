@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from bundle.answers import LABEL, STRUCTURE, Answers
 from scripts.errors import InputError
 
 
@@ -15,14 +16,14 @@ class TaskBundle:
     Attributes:
         name: folder name, which MONAI takes as the model's name and for its guess at the type of model.
         overlay: data overlay of `configs/` whose values become the defaults.
-        kind: "segmentation" or "classification".
+        answers: the kind of its predictions.
         classes: names of the values of a prediction, in order.
         title, task, description, image, data_source, data_licence, references: text for metadata and pages.
     """
 
     name: str
     overlay: str
-    kind: str
+    answers: Answers
     classes: tuple[str, ...]
     title: str
     task: str
@@ -39,7 +40,7 @@ TASKS = {
     "retina": TaskBundle(
         name="retinal_vessel_unlearning_segmentation",
         overlay="chase.yaml",
-        kind="segmentation",
+        answers=STRUCTURE,
         classes=("background", "vessel"),
         title="Retinal vessel unlearning segmentation",
         task="Segmentation of vessels in fundus photographs, with deletion requests",
@@ -56,7 +57,7 @@ TASKS = {
     "dermoscopy": TaskBundle(
         name="dermoscopy_lesion_unlearning_segmentation",
         overlay="isic.yaml",
-        kind="segmentation",
+        answers=STRUCTURE,
         classes=("background", "lesion"),
         title="Dermoscopy lesion unlearning segmentation",
         task="Segmentation of skin lesions in dermoscopy images, with deletion requests",
@@ -77,7 +78,7 @@ TASKS = {
     "dermoscopy_classification": TaskBundle(
         name="dermoscopy_lesion_unlearning_classification",
         overlay="isic_classification.yaml",
-        kind="classification",
+        answers=LABEL,
         classes=("melanoma", "nevus", "seborrheic keratosis"),
         title="Dermoscopy lesion unlearning classification",
         task="Classification of skin lesions in dermoscopy images, with deletion requests",

@@ -28,7 +28,7 @@ def test_names_follow_the_zoo() -> None:
         "dermoscopy_lesion_unlearning_segmentation",
         "dermoscopy_lesion_unlearning_classification",
     ]
-    assert all(task.name.endswith(task.kind) for task in TASKS.values())  # MONAI Label guesses the type from it
+    assert all(task.name.endswith(task.answers.word) for task in TASKS.values())  # MONAI Label guesses the type from it
 
 
 def test_bundle_holds_what_tools_look_for(retina_bundle: Path) -> None:
@@ -177,8 +177,7 @@ def test_bundles_of_this_repository_fit_their_metadata(
     meta = json.loads(Path("configs/metadata.json").read_text())
     image, pred = (meta["network_data_format"][side][key] for side, key in (("inputs", "image"), ("outputs", "pred")))
     assert image["num_channels"] == 3
-    if TASKS[name].kind == "classification":
-        assert pred["num_channels"] == len(TASKS[name].classes)
+    assert pred["num_channels"] == (1 if TASKS[name].answers.shaped else len(TASKS[name].classes))
 
 
 def test_records_are_copied_where_they_are_asked_for(small_repository: Path, model_file: Path, tmp_path: Path) -> None:
