@@ -51,7 +51,7 @@ def atomic_path(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         if durable:
-            with temporary.open("rb") as written:
+            with temporary.open("r+b") as written:
                 os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:

@@ -71,10 +71,14 @@ class DataSource(ABC):
         """
 
 
+class NoFolder(InputError):
+    """A data set was asked for whose folder nobody gave."""
+
+
 def data_folder(dataset_dir: str | Path | None, name: str) -> Path:
     """The folder of a real data set, or an InputError that says which setting to give."""
     if not dataset_dir:
-        raise InputError(f"data set '{name}' needs its folder: give --dataset_dir DIR")
+        raise NoFolder(f"data set '{name}' needs its folder: give --dataset_dir DIR")
     folder = Path(dataset_dir).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; --dataset_dir must name the folder of data set '{name}'")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import InputError
+from scripts.system import BINARY, CLOEXEC, NOFOLLOW, NONBLOCK
 
 LARGEST = 64 * 2**20  # bytes of a JSON file of a release; the largest ones hold some hundred kilobytes
 LARGEST_OWN = 2**32  # bytes of a JSON file of a run's own, the scores of many models among them
@@ -142,7 +143,7 @@ def shown(text: object, *, most: int = 120) -> str:
 def _open(path: str | Path) -> int:
     """A descriptor of a regular file; opening neither follows a link nor waits for the other end of a pipe."""
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        number = os.open(path, os.O_RDONLY | NOFOLLOW | NONBLOCK | CLOEXEC | BINARY)
     except (OSError, ValueError) as error:
         if os.path.islink(path):
             raise Unreadable("is a link, not a file") from error

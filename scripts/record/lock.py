@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import sys
 import warnings
 from pathlib import Path
 
 from scripts import processes
 from scripts.errors import InputError, Refused
+from scripts.system import NOFOLLOW, lock
 
 LOCK = ".lock"
 # What file systems without advisory locks answer.
@@ -38,21 +39,24 @@ def lock_folder(folder: str | Path, *, shown: str | Path = "", setting: str = "o
         return
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o600)
         except OSError as error:
             raise InputError(f"{setting}: {name} cannot be locked: {path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = lock(descriptor)
         except OSError as error:
             os.close(descriptor)
             if error.errno not in _NO_LOCKS:
-                raise Refused(
-                    f"{setting}: another command is at work in {name}; wait until it has ended, or give another folder"
-                ) from error
+                raise InputError(f"{setting}: {name} cannot be locked: {path}: {error.strerror}") from error
             warnings.warn(
                 f"{setting}: the file system of {name} has no locks; start one command at a time", stacklevel=2
             )
             return
+        if not taken:
+            os.close(descriptor)
+            raise Refused(
+                f"{setting}: another command is at work in {name}; wait until it has ended, or give another folder"
+            )
         _held[path] = descriptor
         if _still_held(path):
             return
@@ -62,6 +66,10 @@ def unlock_folder(folder: str | Path) -> None:
     """Give a folder back before the process ends, and remove the lock file; does nothing where it is not held."""
     path = os.path.join(os.path.realpath(folder), LOCK)
     if not _still_held(path):
+        return
+    if sys.platform == "win32":  # a file that is open cannot be removed there
+        os.close(_held.pop(path))
+        os.unlink(path)
         return
     os.unlink(path)
     os.close(_held.pop(path))

@@ -14,6 +14,7 @@ from scripts.files import read_json, watch, write_json
 from scripts.record.journal import PARTS, WRITTEN, Journal
 from scripts.record.lock import LOCK, lock_folder, unlock_folder
 from scripts.record.run_log import close_log, log_to
+from scripts.system import read_only
 
 ENDED = ("reverted", "committed")
 AGAIN = "run forget again, in another output_dir"
@@ -232,8 +233,7 @@ def _check_usable(folder: Path, root: Path) -> None:
         if not there.is_dir():
             raise InputError(f"output_dir: {there} is a file; a folder is needed")
         if not os.access(there, os.W_OK | os.X_OK):
-            read_only = os.statvfs(there).f_flag & os.ST_RDONLY
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS if read_only else errno.EACCES))
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS if read_only(there) else errno.EACCES))
     except OSError as error:
         raise InputError(f"output_dir: {root} cannot be written to ({error.strerror})") from error
     except ValueError as error:

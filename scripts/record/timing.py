@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,13 @@ from scripts import processes
 from scripts.cohort.loaders import CohortLoaders
 from scripts.files import read_json, write_json
 from scripts.frozen.cache import FrozenCache
+from scripts.system import peak_memory
 
 
 def cpu_seconds() -> float:
     """User and system time of this process and of those it waited for."""
-    return sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )
-
-
-def peak_memory() -> int:
-    """Largest resident set of this process so far, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    children = os.times()  # Windows counts none
+    return time.process_time() + children.children_user + children.children_system
 
 
 class Timing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import time
@@ -17,6 +16,7 @@ from scripts.files import write_text
 from scripts.record.contents import Unreadable, parsed_json, read_regular
 from scripts.record.keys import HospitalKeys, canonical, load_keys, signed_by
 from scripts.record.places import refuse_inside_run
+from scripts.system import CLOEXEC, NOFOLLOW, lock
 
 ROW = ("key_id", "level", "request", "unit")
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -150,7 +150,7 @@ class Tombstones:
         lock = self._lock
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            number = os.open(lock, os.O_RDWR | os.O_CREAT | NOFOLLOW | CLOEXEC, 0o600)
         except OSError as error:
             raise InputError(f"tombstones: {lock} cannot be made ({error.strerror})") from error
         try:
@@ -211,9 +211,6 @@ def _lacking(key: str) -> str:
 
 def _taken(number: int) -> bool:
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
+        return lock(number)
     except OSError as error:
         raise InputError(f"tombstones: the list's file system knows no locks ({error.strerror})") from error

@@ -95,8 +95,12 @@ def read_settings(run: Running, workflow: str) -> Settings:
     own_file = own_content(workflow, line)
     check_parts(run, workflow, line, own_file)
     check_all_keys(run, workflow, line, own_file)
-    own, values = WORKFLOWS[workflow], {}
+    own, values = WORKFLOWS[workflow], {"bundle_root": _bundle_root(run, line)}
+    # What other settings refer to.
+    run.put("bundle_root", values["bundle_root"])
     for name, setting in SETTINGS.items():
+        if name in values:
+            continue
         if name in line.options:
             values[name] = _from_line(setting, line.options[name], run)
         elif name in run.config:
@@ -119,6 +123,17 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name not in mine or name == "bundle_root" or run.config.get(name) != _default(workflow, name)
     }
     return Settings(workflow, mine, given=given, blocks=_blocks(run), parts=changed_parts(own_file, run.config))
+
+
+def _bundle_root(run: Running, line: CommandLine) -> str:
+    """The folder of the bundle: the given one, or that of the workflow file, from wherever it is started."""
+    setting = SETTINGS["bundle_root"]
+    if setting.name in line.options:
+        return str(_from_line(setting, line.options[setting.name], run))
+    if setting.name not in run.config:
+        return str(setting.default)
+    given = str(_from_config(setting, run, line))
+    return str(run.beside) if given == setting.default and run.beside is not None else given
 
 
 def _take_withdrawn(values: dict[str, Any], run: Running, workflow: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -37,10 +38,12 @@ class Running:
     Attributes:
         parser: MONAI's; its `config` is the file with overlays and overrides merged in.
         by_command_line: whether `python -m monai.bundle run` started it, and not a program or another workflow.
+        beside: folder that holds `configs/` with the workflow file; None where it lies in no such folder.
     """
 
     parser: ConfigParser
     by_command_line: bool
+    beside: Path | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -74,9 +77,21 @@ def running() -> Running:
     while frame is not None:
         parser = frame.f_locals.get("self")
         if isinstance(parser, ConfigParser):
-            return Running(parser=parser, by_command_line=_by_command_line(frame))
+            return Running(parser=parser, by_command_line=_by_command_line(frame), beside=_beside(frame))
         frame = frame.f_back
     raise RuntimeError("no config is being evaluated; give Workspace the values themselves")
+
+
+def _beside(frame: FrameType | None) -> Path | None:
+    """The bundle in whose `configs/` the workflow file lies."""
+    while frame is not None:
+        # Not getattr: MONAI's parser takes an attribute that it does not have for a key of the config.
+        found = getattr(frame.f_locals.get("self"), "__dict__", {})
+        if "config_root_path" in found:
+            folder = Path(found["config_root_path"]).absolute()
+            return folder.parent if folder.name == "configs" and (folder.parent / "scripts").is_dir() else None
+        frame = frame.f_back
+    return None
 
 
 def _by_command_line(frame: FrameType | None) -> bool:

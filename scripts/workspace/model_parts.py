@@ -14,6 +14,7 @@ from scripts.workspace.data_parts import DataParts
 from scripts.workspace.shared import shared
 
 if TYPE_CHECKING:
+    from scripts.data.source import DataSource
     from scripts.engines.arithmetic import Arithmetic
     from scripts.tasks import Task
 
@@ -35,24 +36,40 @@ class ModelParts(DataParts):
         if self.foreign is None and looks and self._network_block is None:
             from scripts.tasks.networks import check_fit
 
-            source = self.source if "dataset_name" in self.settings else None
+            source = self._source_at_hand()
             batch = self._get("batch_size", None) if self.workflow == "train" else None
             name = "patch_size" if self._get("patch_size", None) else "image_size"
             own = self._some(NETWORK)
             check_fit(**own, image_size=self.trained_size, size_name=name, batch_size=batch, source=source)
         own = self._network_block if self.foreign is None else self.network_def
-        if looks and own is not None and "dataset_name" in self.settings:
+        if looks and own is not None and (source := self._source_at_hand()) is not None:
             from scripts.tasks.network_block import check_block
 
             training = self.workflow == "train"
             # BatchNorm in training needs two values a channel.
             images = min(self.settings.batch_size, 2) if training and self.foreign is None else 1
             sample = self.blank.expand(images, *self.blank.shape[1:])
-            check_block(own, sample, source=self.source, training=training and self.foreign is None)
+            check_block(own, sample, source=source, training=training and self.foreign is None)
         if self.foreign is not None and self.workflow in ADOPTING:
             self._adopt()
         if self.workflow.startswith("inference"):
             self._warn_of_other_settings()
+
+    def _source_at_hand(self) -> DataSource | None:
+        """The data set; None where there is none, or where a program has not said where it lies.
+
+        `monai.bundle.load` asks a workflow for its network alone. Whatever looks at data says what is missing.
+        """
+        from scripts.data.source import NoFolder
+
+        if "dataset_name" not in self.settings:
+            return None
+        try:
+            return self.source
+        except NoFolder:
+            if self.by_command_line:
+                raise
+            return None
 
     def _adopt(self) -> None:
         """Take over what the foreign bundle delivers, where nothing was taken over or trained yet."""

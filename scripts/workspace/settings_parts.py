@@ -34,9 +34,11 @@ class SettingsParts:
     def __init__(self, *, workflow: str, settings: Settings | None = None) -> None:
         self.workflow = workflow
         self._network_block: Any = None
+        self.by_command_line = False
         run: Running | None = None
         if settings is None:
             run = running()
+            self.by_command_line = run.by_command_line
             if run.by_command_line:
                 errors.install()
                 # ignite and MONAI log an exception before it reaches the hook; the operator reads one line.

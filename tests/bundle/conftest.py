@@ -40,7 +40,7 @@ def small_repository(repository: Path, tmp_path_factory: pytest.TempPathFactory)
         ("isic", segmentation),
         ("isic_classification", classification),
     ):
-        (root / "configs" / f"{name}.yaml").write_text(yaml.safe_dump(values))
+        (root / "configs" / f"{name}.yaml").write_text(yaml.safe_dump({"dataset_name": name, **values}))
     return root
 
 

@@ -72,7 +72,8 @@ def test_workflow_runs_as_run_and_by_its_own_name(stem: str) -> None:
 @pytest.mark.parametrize("stem", WORKFLOW_FILES)
 def test_workflow_checks_its_keys_first(stem: str) -> None:
     steps = content(stem)["initialize"]
-    assert steps[:2] == ["$import sys", "$sys.path.insert(0, @bundle_root)"]
+    assert steps[:3] == ["$import sys", "$import traceback", "$sys.path.insert(0, @bundle_root)"]
+    assert steps[3:] == content("train")["initialize"][3:5] + steps[5:]  # the same line in every workflow
     assert "$@workspace.begin()" in steps
     assert content(stem)["workspace"] == {"_target_": "scripts.workspace.Workspace", "workflow": stem}
 

@@ -10,7 +10,8 @@ import pytest
 from ignite.engine import Engine
 
 from scripts.errors import InputError
-from scripts.record.timing import Timing, cpu_seconds, peak_memory
+from scripts.record.timing import Timing, cpu_seconds
+from scripts.system import peak_memory
 
 
 def timed(path: Path, phase: str, *, start_epoch: int = 0) -> dict:

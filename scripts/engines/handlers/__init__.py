@@ -2,6 +2,7 @@
 
 from scripts.engines.handlers.best import KeepBest
 from scripts.engines.handlers.early_stop import EarlyStop
+from scripts.engines.handlers.given import given
 from scripts.engines.handlers.goal import StopAtGoal
 from scripts.engines.handlers.history import History
 from scripts.engines.handlers.low_memory import LowMemory
@@ -21,4 +22,5 @@ __all__ = [
     "StopAtGoal",
     "StudentState",
     "Validation",
+    "given",
 ]
