@@ -82,7 +82,7 @@ class ForgetTrainer(Trainer):
             **settings,
         )
 
-    def _iteration(self, engine: Engine, batchdata: dict[str, dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def _iteration(self, engine: Engine, batchdata: dict[str, dict[str, Any]]) -> list[dict[str, torch.Tensor]]:
         parts = {name: self.arithmetic.move(batch) for name, batch in batchdata.items()}
         # Random targets of a step depend on (seed, step) alone.
         self.generator.manual_seed(self.seed * 1_000_003 + engine.state.iteration)
@@ -116,7 +116,7 @@ class ForgetTrainer(Trainer):
             self.optimizer.step()
             if self.scheduler is not None:
                 self.scheduler.step()
-        return shown
+        return [shown]
 
     def _asked(self, part: dict[str, Any], taught: torch.Tensor) -> ForgetBatch:
         """What the objective may know of the forget images of a step; the fold teachers are asked once."""

@@ -47,7 +47,7 @@ class RestoreTrainer(Trainer):
         self.loss_function = loss_function
         self.forward = forward or Forward(arithmetic=arithmetic, student=student.network)
 
-    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, torch.Tensor]:
+    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
         batch = self.arithmetic.move(batchdata)
         self.student.eval()
         self.optimizer.zero_grad(set_to_none=True)
@@ -59,7 +59,7 @@ class RestoreTrainer(Trainer):
         loss.backward()
         processes.sum_gradients(self.student.head_parameters())
         self.optimizer.step()
-        return {"loss": shown}
+        return [{"loss": shown}]
 
 
 class KeepBestHead:

@@ -36,7 +36,7 @@ class TeacherTrainer(SupervisedTrainer):
         self.arithmetic = arithmetic
         self.scheduler = scheduler
 
-    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, Any]:
+    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> list[dict[str, Any]]:  # type: ignore[override]
         batch = self.arithmetic.move(batchdata)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
@@ -49,7 +49,8 @@ class TeacherTrainer(SupervisedTrainer):
         self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
-        engine.state.output = {Keys.LOSS: shown}
+        # A list, as MONAI's engines have it, and so its handlers of losses.
+        engine.state.output = [{Keys.LOSS: shown}]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
 

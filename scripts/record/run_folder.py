@@ -52,6 +52,7 @@ class RunFolder:
     overlays = property(lambda self: self.private / "overlays")
     # Caches clear and fill their files as if alone: each of several processes has a folder of its own.
     cache = property(lambda self: self.private / (f"cache_{processes.rank()}" if processes.rank() else "cache"))
+    tracking = property(lambda self: self.private / "mlflow")
     resolution = property(lambda self: self.private / "resolution.json")
     student = property(lambda self: self.release / "student.pt")
     metrics = property(lambda self: self.release / "metrics.json")

@@ -92,6 +92,7 @@ def read_settings(run: Running, workflow: str) -> Settings:
     if workflow not in WORKFLOWS:
         raise InputError(f"workspace::workflow: '{workflow}' is not allowed; allowed: {' | '.join(WORKFLOWS)}")
     line = read_command_line(sys.argv) if run.by_command_line else CommandLine()
+    _check_tracking(run, workflow)
     own_file = own_content(workflow, line)
     check_parts(run, workflow, line, own_file)
     check_all_keys(run, workflow, line, own_file)
@@ -123,6 +124,17 @@ def read_settings(run: Running, workflow: str) -> Settings:
         if name not in mine or name == "bundle_root" or run.config.get(name) != _default(workflow, name)
     }
     return Settings(workflow, mine, given=given, blocks=_blocks(run), parts=changed_parts(own_file, run.config))
+
+
+def _check_tracking(run: Running, workflow: str) -> None:
+    """Refuse `--tracking`, which shows in the config, where there is nothing to track or nothing to track with."""
+    from scripts.record.tracking import TRACKED, TRACKER, check_tracker
+
+    if TRACKER not in run.config:
+        return
+    if workflow not in TRACKED:
+        raise InputError(f"tracking: workflow '{workflow}' has no training steps; it is for {', '.join(TRACKED)}")
+    check_tracker()
 
 
 def _bundle_root(run: Running, line: CommandLine) -> str:

@@ -78,4 +78,4 @@ def _ids_beside(workflow_file: Path) -> set[str]:
 
 
 def _runnable(workflow: str) -> set[str]:
-    return {"run", "initialize", "finalize", "_meta_", "infer", *WORKFLOWS}
+    return {"run", "initialize", "finalize", "_meta_", "infer", "save_execute_config", *WORKFLOWS}

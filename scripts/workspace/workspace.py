@@ -145,6 +145,12 @@ class Workspace(ReleaseParts):
         identity = self.training_identity if self.workflow == "train" else self.identity
         return self.folder.checkpoint(f"{self.phase_name}_{identity.digest[:16]}")
 
+    def tracking_uri(self, experiment: str) -> str:
+        """Address of the database of `--tracking mlflow`."""
+        from scripts.record.tracking import tracking_uri
+
+        return tracking_uri(self.folder.tracking, experiment=str(experiment))
+
     def history(self, validator: Any = None) -> Any:
         """Losses and metrics of the phase."""
         from scripts.engines.handlers import History

@@ -27,7 +27,10 @@ def main(bundle: Path, output: Path, training: dict[str, object]) -> None:
             error = error.__cause__
         found["mistyped"] = causes[-1]
     monai.bundle.run(
-        run_id="infer", config_file=str(configs / "inference.yaml"), logging_file=False, output_dir=str(output / "infer")
+        run_id="infer",
+        config_file=str(configs / "inference.yaml"),
+        logging_file=False,
+        output_dir=str(output / "infer"),
     )
     if training:
         own = {"logging_file": str(configs / "logging.conf"), "meta_file": str(configs / "metadata.json")}

@@ -16,7 +16,6 @@ from scripts.data.phantom import Phantom
 from scripts.settings.config_file import read_config
 from scripts.tasks.networks import build_network
 from tests.commands.common import (
-    FORGET,
     FORGOTTEN,
     ROOT,
     SMALL,
@@ -221,17 +220,3 @@ def known(name: str) -> dict[str, Any]:
     """The short settings that this step knows."""
     steps = {key: value for key, value in SHORT.items() if key != "overlays"}
     return {key: value for key, value in steps.items() if key.startswith("restore") == (name == "restore")}
-
-
-@pytest.mark.slow
-def test_tracking_by_mlflow(teacher_settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("mlflow", reason="mlflow is an extra that is not installed")
-    monkeypatch.chdir(tmp_path)
-    for part in ("configs", "scripts"):
-        shutil.copytree(ROOT / part, tmp_path / "bundle" / part)
-    request = request_file(tmp_path / "request.csv")
-    own = {"request": str(request), "output_dir": str(tmp_path / "run"), "bundle_root": str(tmp_path / "bundle")}
-    settings = {**FORGET, **teacher_settings, **own, "max_rounds": 1, "min_rounds": 1, "tracking": "mlflow"}
-    code, errors = front_end("forget", settings)
-    assert code == 0, errors
-    assert list(tmp_path.rglob("mlruns*"))

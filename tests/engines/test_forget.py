@@ -139,7 +139,7 @@ def test_a_step_sums_the_losses_of_its_cohorts(bench, tmp_path: Path) -> None:
     z_f, z_r = z[:2], z[2:]
     expected_forget = 0.5 * forget.objective(z_f, ForgetBatch(label=batch["forget"]["label"], teacher_logits=z_f))
     expected_retain = 2.0 * retain.objective(z_r, z_r, batch["retain"]["label"])
-    output = run.trainer.state.output
+    (output,) = run.trainer.state.output
     assert output["forget_loss"].item() == pytest.approx(expected_forget.item(), rel=1e-4)
     assert output["retain_loss"].item() == pytest.approx(expected_retain.item(), rel=1e-4)
     assert output["loss"].item() == pytest.approx((expected_forget + expected_retain).item(), rel=1e-4)
@@ -156,7 +156,7 @@ def test_guard_images_are_distilled_without_their_labels(bench, tmp_path: Path) 
     run = forgetting(bench, tmp_path, retain=retain, rounds=1, loader=joint)
     run.trainer.run()
     assert [(len(z), label is None) for z, _, label in retain.calls] == [(4, False), (3, True)] * 2
-    parts = run.trainer.state.output
+    (parts,) = run.trainer.state.output
     assert parts["loss"].item() == pytest.approx(sum(parts[f"{n}_loss"].item() for n in ("forget", "retain", "guard")))
 
 
@@ -241,7 +241,7 @@ def test_released_schedule_steps_over_retain_and_then_over_forget(bench, tmp_pat
     one_round = ["retain"] * -(-retain // 8) + ["forget"] * -(-forget // 3)
     assert order == one_round * 2 and len(updates) == len(order) == run.trainer.state.iteration
     # A step that saw one cohort reports that cohort alone.
-    assert set(run.trainer.state.output) == {"loss", "forget_loss"}
+    assert set(run.trainer.state.output[0]) == {"loss", "forget_loss"}
 
 
 def test_a_loss_that_is_no_number_names_the_step_and_writes_nothing(bench, tmp_path: Path) -> None:

@@ -44,8 +44,9 @@ class History:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def add(self, engine: Engine) -> None:
-        """Sum what an iteration put out: a dict of scalar losses."""
-        for name, value in engine.state.output.items():
+        """Sum what an iteration put out: a dict of scalar losses, in a list as MONAI's engines have it."""
+        (output,) = engine.state.output
+        for name, value in output.items():
             if getattr(value, "numel", lambda: 1)() == 1:
                 # MONAI's keys are enums: a checkpoint that is to load with weights_only holds plain strings.
                 key = str(getattr(name, "value", name))

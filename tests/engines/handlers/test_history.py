@@ -19,7 +19,7 @@ def trained(path: Path, *, phase: str = "train", losses: tuple[float, ...] = (1.
     """Two epochs of two steps whose losses are given."""
 
     def step(engine: Engine, batch: int) -> dict[str, torch.Tensor]:
-        return {"loss": torch.tensor(losses[engine.state.iteration - 1]), "logits": torch.zeros(3, 2)}
+        return [{"loss": torch.tensor(losses[engine.state.iteration - 1]), "logits": torch.zeros(3, 2)}]
 
     engine = Engine(step)
     history = History(path=path, phase=phase, **settings)
@@ -80,7 +80,7 @@ def test_no_table_yet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["progress", "kept"])
 def test_metrics_that_a_handler_set_are_recorded(tmp_path: Path, name: str) -> None:
-    engine = Engine(lambda engine, batch: {"loss": torch.tensor(1.0)})
+    engine = Engine(lambda engine, batch: [{"loss": torch.tensor(1.0)}])
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.state.metrics.update({name: 0.25}))
     History(path=tmp_path / "h.csv", phase="forget").attach(engine)
     engine.run([0], max_epochs=1)
