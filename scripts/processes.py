@@ -50,7 +50,7 @@ class Processes:
             if _by_torchrun() and int(os.environ["WORLD_SIZE"]) > 1:
                 raise InputError(
                     f"distributed: False, but torchrun started {os.environ['WORLD_SIZE']} processes, which would write"
-                    " the same files; lay configs/multi_gpu.yaml on the workflow file, or start without torchrun"
+                    " the same files; lay configs/multi_gpu_train.yaml on the workflow file, or start without torchrun"
                 )
             return
         if dist.is_initialized():

@@ -49,7 +49,7 @@ def test_torchrun_without_the_setting_is_refused(environment: pytest.MonkeyPatch
     launched(environment, size=1)
     Processes(distributed=False).join()
     launched(environment)
-    with pytest.raises(InputError, match="torchrun started 2 processes.*lay configs/multi_gpu.yaml"):
+    with pytest.raises(InputError, match="torchrun started 2 processes.*lay configs/multi_gpu_train.yaml"):
         Processes(distributed=False).join()
 
 

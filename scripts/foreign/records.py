@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from scripts.data.datalist_file import ID_KEYS, check_files, entry_record, read_sections
 from scripts.data.ids import checked_id, shown
 from scripts.data.notices import counted
+from scripts.data.patients import patients_of
 from scripts.data.source import DataSource, Record, checked_records, data_folder, files_of
 from scripts.errors import InputError
 from scripts.foreign.bundle import TRAINED_ON, VALIDATED_ON, ForeignBundle
@@ -58,7 +57,7 @@ class Foreign(DataSource):
         else:
             self.folder = data_folder(dataset_dir, self.name) if dataset_dir else bundle.folder.root
             self.where = bundle.folder.train
-            records = self._own(_patients(patient_from))
+            records = self._own(patients_of(patient_from))
         out = gone(records) if gone else ()
         check_files([record for record in records if record["image_id"] not in out])
         for record in records:
@@ -144,62 +143,6 @@ def _listed(path: Path, folder: Path) -> list[Record]:
         for section, split, entries in read_sections(path)
         for place, entry in enumerate(entries)
     ]
-
-
-def _patients(given: str) -> Callable[[str, Any, str], str]:
-    """From the path of an image and the id in its entry to the patient's id.
-
-    Raises:
-        InputError: a regular expression that cannot be read or has not one group, a CSV file without the columns.
-    """
-    if given.lower().endswith(".csv"):
-        return _by_table(Path(given).expanduser())
-    try:
-        pattern = re.compile(given)
-    except re.error as error:
-        raise InputError(f"patient_from: '{given}' is no regular expression ({error})") from error
-    if given and pattern.groups != 1:
-        raise InputError(f"patient_from: '{given}' has {pattern.groups} groups; one is needed, around the patient's id")
-
-    def found(name: str, own: Any, where: str) -> str:
-        if not given:
-            if own in (None, ""):
-                raise InputError(
-                    f"{where}: has no patient_id; give patient_from: a regular expression on file names with one group,"
-                    " or a CSV file with the columns image and patient_id"
-                )
-            return own
-        matched = pattern.search(name)
-        if matched is None or not matched[1]:
-            raise InputError(f"{where}: patient_from: '{given}' finds no patient in '{name}'")
-        return matched[1]
-
-    return found
-
-
-def _by_table(path: Path) -> Callable[[str, Any, str], str]:
-    if not path.is_file():
-        raise InputError(f"patient_from: {path}: no such file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"patient_from: {path}: not a readable CSV file ({error})") from error
-    table: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        image, patient = row.get("image"), row.get("patient_id")
-        if not image or not patient:
-            raise InputError(f"patient_from: {path}: line {number}: needs the columns image and patient_id")
-        if table.setdefault(image, patient) != patient:
-            raise InputError(f"patient_from: {path}: line {number}: '{image}' has two patients")
-
-    def found(name: str, own: Any, where: str) -> str:
-        patient = table.get(name) or table.get(Path(name).name)
-        if patient is None:
-            raise InputError(f"{where}: patient_from: {path} has no row for '{name}'")
-        return patient
-
-    return found
 
 
 def _tested(records: list[Record], *, where: Path) -> list[Record]:

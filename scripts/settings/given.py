@@ -83,6 +83,11 @@ class Settings(Mapping[str, Any]):
         return common | self.blocks
 
 
+def line_of(run: Running) -> CommandLine:
+    """The command line that started a workflow; empty where a program did."""
+    return read_command_line(sys.argv) if run.by_command_line else CommandLine()
+
+
 def read_settings(run: Running, workflow: str) -> Settings:
     """The settings of a running workflow, checked, and put back in their types where the config refers to them.
 
@@ -91,7 +96,7 @@ def read_settings(run: Running, workflow: str) -> Settings:
     """
     if workflow not in WORKFLOWS:
         raise InputError(f"workspace::workflow: '{workflow}' is not allowed; allowed: {' | '.join(WORKFLOWS)}")
-    line = read_command_line(sys.argv) if run.by_command_line else CommandLine()
+    line = line_of(run)
     _check_tracking(run, workflow)
     own_file = own_content(workflow, line)
     check_parts(run, workflow, line, own_file)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigExpression, ConfigItem, ConfigParser
 
 _HANDED: ContextVar[Mapping[str, Any] | None] = ContextVar("handed", default=None)
 
@@ -39,16 +39,18 @@ class Running:
         parser: MONAI's; its `config` is the file with overlays and overrides merged in.
         by_command_line: whether `python -m monai.bundle run` started it, and not a program or another workflow.
         beside: folder that holds `configs/` with the workflow file; None where it lies in no such folder.
+        clean: the config without what a tool put into it that knows no settings; None: there was none.
     """
 
     parser: ConfigParser
     by_command_line: bool
     beside: Path | None = None
+    clean: Mapping[str, Any] | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
         """What was given, unresolved."""
-        return self.parser.get() or {}
+        return self.clean if self.clean is not None else self.parser.get() or {}
 
     @property
     def handed(self) -> Mapping[str, Any]:
@@ -65,6 +67,17 @@ class Running:
         As a config entry MONAI would change it: `#` in a text becomes `::`.
         """
         self.parser.ref_resolver.resolved_content[name] = value
+
+    def replace(self, name: str, value: Any) -> None:
+        """Let an entry that was not resolved yet be another: a value, a reference or an expression."""
+        *place, last = name.split("::")
+        content = self.parser.get()
+        for key in place:
+            content = content[key]
+        content[last] = value
+        kind = ConfigExpression if ConfigExpression.is_expression(value) else ConfigItem
+        own = {"globals": self.parser.globals} if kind is ConfigExpression else {}
+        self.parser.ref_resolver.items[name] = kind(config=value, id=name, **own)
 
 
 def running() -> Running:

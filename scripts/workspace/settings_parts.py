@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from scripts import errors
 from scripts.errors import InputError
-from scripts.settings.given import Settings, read_settings, resolved
+from scripts.settings.given import Settings, line_of, read_settings, resolved
+from scripts.settings.parts import own_content
 from scripts.settings.running import Running, running
 
 if TYPE_CHECKING:
@@ -44,7 +45,18 @@ class SettingsParts:
                 # ignite and MONAI log an exception before it reaches the hook; the operator reads one line.
                 for name in ("ignite", "monai"):
                     logging.getLogger(name).setLevel(logging.CRITICAL)
+            handed = None
+            if workflow == "train":
+                from scripts.label.handed import taken_from_label
+
+                run, handed = taken_from_label(run, own_content(workflow, line_of(run)))
             settings = read_settings(run, workflow)
+            if handed is not None:
+                places = {"model_dir": settings.model_dir, "bundle_root": settings.bundle_root}
+                settings = settings.with_values(handed.settings(**places))
+                for name, value in settings.items():
+                    if name in run.config:
+                        run.put(name, value)
             if settings.blocks:
                 self._network_block = _seeded_block(run, settings.get("seed", 0))
         self.settings = settings

@@ -16,7 +16,7 @@ from scripts.chain import run_workflow
 from scripts.errors import InputError
 from tests.commands.common import ROOT, workflow
 
-OVERLAY = str(ROOT / "configs" / "multi_gpu.yaml")
+OVERLAY = str(ROOT / "configs" / "multi_gpu_train.yaml")
 
 
 class Interrupted(Exception):
