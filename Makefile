@@ -22,10 +22,11 @@ PIPGET = $(PIP) install --quiet --retries 1 --timeout 20
 RUN    = $(VENV)/bin/python -W "ignore:parsing config_file:UserWarning" -m monai.bundle run
 THREADS = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help forget test lint format study bench clean distclean
+.PHONY: help forget test test-label lint format study bench clean distclean
 help:
 	@echo "make forget    forget, restore and evaluate on the embedded default; prints a summary"
 	@echo "make test      lint, types, tests, coverage of scripts/"
+	@echo "make test-label  a real MONAI Label server: inference, training, forgetting"
 	@echo "make lint | format | clean | distclean"
 	@echo "make study     a measurement of docs/RESULTS.md: STUDY=phantom | chase | isic | isic_classification | retain_subset | recovery | folds | prepared | isic_whole | requests | mock_requests | stand_in | killed | structures | foreign | volumes"
 	@echo "make bench     what a request costs; QUICK=1 the phantom alone, once"
@@ -38,6 +39,10 @@ test: lint
 	mkdir -p build
 	$(THREADS) $(VENV)/bin/python -m slipcover --json --out build/coverage.json -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 	$(VENV)/bin/python -m slipcover --merge build/coverage.json --out build/coverage.txt --skip-covered --fail-under 90
+
+# A real MONAI Label server on this machine; its environment (about 2 GB) stays in build/label.
+test-label: $(VENV)/.installed-dev
+	$(THREADS) $(VENV)/bin/python -m pytest tests/server -m server -q $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m bundle build --task TASK --output DIR --model FILE` and `python -m bundle settings`: exit code 0, or 2."""
+"""`python -m bundle build | check | install-label | settings`: exit code 0, or 2, or 3 where a check found a fault."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def parser() -> argparse.ArgumentParser:
         "--records", action="store_true", help="also copy the model's record and split, for use in house"
     )
     build.add_argument("--untrained", action="store_true", help="random weights; every page then says UNTRAINED")
+    label = commands.add_parser("install-label", help="MONAI Label in a folder of its own, with built bundles")
+    label.add_argument("--app", required=True, help="folder that receives environment, app and start.sh")
+    label.add_argument("--bundle", required=True, action="append", help="a built bundle; may be given several times")
+    label.add_argument("--torch", default="cpu", choices=("cpu", "gpu"), help="which requirements-*.txt brings torch")
+    label.add_argument(
+        "--no-torchvision", action="store_true", help="stand-ins for what Label imports of it and these bundles lack"
+    )
     commands.add_parser("settings", help="write the settings on top of the workflow files, and docs/SETTINGS.md")
     return top
 
@@ -43,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from bundle.settings_block import write_settings
 
             print("\n".join(write_settings(Path(__file__).resolve().parents[1])) or "all settings are up to date")
+            return DONE
+        if given.command == "install-label":
+            from bundle.label import install
+
+            script = install(given.app, given.bundle, torch=given.torch, vision=not given.no_torchvision)
+            print(f"sh {script} STUDIES    starts the server at 127.0.0.1:8000 on the images in the folder STUDIES")
             return DONE
         task = task_bundle(given.task)
         from bundle.build import build  # imports torch and MONAI: seconds that a mistyped option need not cost

@@ -110,7 +110,8 @@ def _start_script(target: Path, names: Sequence[str]) -> Path:
     lines = [
         "#!/bin/sh",
         "# Starts MONAI Label: start.sh STUDIES [further options of monailabel start_server], such as --port 8000.",
-        'studies=$1; [ -n "$studies" ] || { echo "error: give the folder of the images: start.sh STUDIES" >&2; exit 2; }',
+        "studies=$1",
+        '[ -n "$studies" ] || { echo "error: give the folder of the images: start.sh STUDIES" >&2; exit 2; }',
         "shift",
         # Label starts trainings by the first python on the path, and reads PYTHONPATH.
         f"export PATH={shlex.quote(str(python_of(target / '.venv').parent))}:$PATH PYTHONPATH={shlex.quote(str(own))}",
@@ -119,5 +120,3 @@ def _start_script(target: Path, names: Sequence[str]) -> Path:
     write_text(script, "\n".join(lines) + "\n")
     script.chmod(0o755)
     return script
-
-

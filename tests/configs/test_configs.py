@@ -36,7 +36,9 @@ def content(stem: str) -> dict[str, Any]:
 WORKFLOW_FILES = [stem for stem in FILES if stem in NAMED or "run" in content(stem)]
 OVERLAYS = [stem for stem in FILES if stem not in WORKFLOW_FILES]
 # What runs, and what MONAI's tracking looks for.
-RUNNABLE = {"run", "initialize", "finalize", "imports", "save_execute_config"} | {OWN_ID.get(stem, stem) for stem in WORKFLOW_FILES}
+RUNNABLE = {"run", "initialize", "finalize", "imports", "save_execute_config"} | {
+    OWN_ID.get(stem, stem) for stem in WORKFLOW_FILES
+}
 
 
 def is_setting(key: str, value: Any) -> bool:
