@@ -13,11 +13,10 @@ from string import Template
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
-
 from bundle import folding
 from bundle.metadata import UNTRAINED, metadata
 from bundle.tasks import TASKS, TaskBundle
+from monai.bundle import ConfigParser
 from scripts.cohort.membership import record_path
 from scripts.cohort.split_file import FILE_NAME
 from scripts.errors import InputError

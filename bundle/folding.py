@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 from monai.bundle import ConfigParser
-
 from scripts.errors import InputError
 
 # key, blanks, one value on one line, comment

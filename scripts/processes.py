@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import nn
-
 from scripts.errors import InputError, disk_full, user_error
+from torch import nn
 
 NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = timedelta(hours=6)  # the others wait while the first process searches look-alikes or evaluates

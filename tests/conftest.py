@@ -71,7 +71,6 @@ def _tiny_network(seed: int) -> Any:
 def _train(network: Any, records: Any, transform: Any, *, epochs: int) -> Any:
     """A plain training loop, independent of the engines that are tested."""
     import torch
-
     from scripts.data.datasets import EpochLoader, make_dataset
     from scripts.objectives.supervised import supervised_loss
     from scripts.student.teacher import freeze
@@ -92,7 +91,6 @@ def _train(network: Any, records: Any, transform: Any, *, epochs: int) -> Any:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """The workbench of the tests of engines, record and report: about three seconds, once a session."""
     import torch
-
     from scripts.cohort import resolve
     from scripts.cohort.model_record import ModelRecord
     from scripts.data.phantom import Phantom

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts import processes
 from scripts.chain import Chain, overrides, run_workflow
 from scripts.errors import InputError, user_error

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import BAD_INPUT, REFUSED, InputError, Refused, disk_full, require_positive, user_error
 
 

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.files import announce, atomic_path, read_json, reading, watch, write_bytes, write_json, write_text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.messages import MESSAGE, hidden_signs, message, shortened, visible
 

@@ -7,11 +7,10 @@ import sys
 import pytest
 import torch
 import torch.distributed as dist
-from torch import nn
-
 from scripts import errors, processes
 from scripts.errors import InputError
 from scripts.processes import NEEDED, Processes
+from torch import nn
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError, user_error
 from scripts.workers import run_tasks
 from tests.worker_tasks import Note

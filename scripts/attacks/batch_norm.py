@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.student.teacher import clone, freeze
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class ReestimatedNorm:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.objectives.supervised import supervised_loss
 from scripts.student.scope import head_name
 from scripts.student.teacher import clone, freeze
+from torch import nn
 
 LEARNING_RATE = 1e-3  # of AdamW, where nothing else is said
 MOMENTUM = 0.9  # of SGD

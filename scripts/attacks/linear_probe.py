@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.attacks.finetuning import SEED
 from scripts.engines.arithmetic import Arithmetic
 from scripts.objectives.supervised import supervised_loss
 from scripts.student.scope import head_name
 from scripts.student.teacher import clone, freeze
+from torch import nn
 
 IMAGES = 16  # of which the features are kept
 ITERATIONS = 30  # of L-BFGS, which has settled by then

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-
 from scripts.attacks.layers import weights
 from scripts.student.teacher import clone
+from torch import nn
 
 
 class Quantised:

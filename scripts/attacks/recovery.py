@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from scripts.attacks.batch_norm import ReestimatedNorm
 from scripts.attacks.finetuning import LEARNING_RATE, FineTuned
 from scripts.attacks.linear_probe import LinearProbe
@@ -22,6 +20,7 @@ from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.errors import InputError
 from scripts.tasks import Task
+from torch import nn
 
 Attack = Callable[[nn.Module], nn.Module]
 

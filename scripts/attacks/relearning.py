@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch import nn
-
 from scripts.attacks.finetuning import FineTuned
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.errors import InputError
 from scripts.tasks import Task
+from torch import nn
 
 LOOKS, BATCH = 5, 8
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from scripts.cohort.cohort import Record
 from scripts.cohort.near_duplicates import fingerprint
 from scripts.files import keep_json

@@ -13,8 +13,6 @@ from typing import Any
 
 import torch
 from monai.transforms import Compose
-from torch.utils.data import Subset
-
 from scripts.cohort.cohort import Cohort, Record, image_ids, units
 from scripts.cohort.retain_subset import checked_choice, resolved_images, retain_subset
 from scripts.data.alternating import AlternatingLoader
@@ -22,6 +20,7 @@ from scripts.data.datasets import AugmentedDataset, EpochLoader, make_dataset
 from scripts.data.hard_examples import HardExamples
 from scripts.data.joint import JointLoader
 from scripts.errors import InputError
+from torch.utils.data import Subset
 
 DRAWN = ("retain", "guard")
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn.functional import adaptive_avg_pool3d
-
 from scripts.cohort.cohort import SETS, Cohort, Record
+from torch.nn.functional import adaptive_avg_pool3d
 
 HASH_BITS = 4  # of 64: pairs of different dermoscopy images start to appear above
 COSINE = 0.01

@@ -14,11 +14,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
-from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
-
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.split import ranked
 from scripts.errors import InputError
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 
 CHOICES = ("random", "stratified", "nearest")
 POOL = 2  # times the images asked for: half the variance of a random draw is left at most

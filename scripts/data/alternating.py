@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch.utils.data import Dataset
-
 from scripts.data.datasets import EpochLoader
+from torch.utils.data import Dataset
 
 
 class AlternatingLoader:

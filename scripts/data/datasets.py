@@ -15,12 +15,11 @@ from monai.data import CacheDataset, DataLoader
 from monai.data import Dataset as PlainDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
-from torch.utils.data import Dataset, Sampler
-
 from scripts.data.divided import DividedBatches
 from scripts.data.prepared import PreparedImages
 from scripts.data.source import Record, files_of
 from scripts.errors import InputError, require_positive
+from torch.utils.data import Dataset, Sampler
 
 CACHES = ("memory", "disk", "none")
 PROGRESS_FROM = 500  # images; below that the bar is gone before it is read

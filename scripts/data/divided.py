@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch.utils.data import Sampler
-
 from scripts import processes
+from torch.utils.data import Sampler
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from urllib.error import URLError
 from urllib.parse import urlparse
 
 from monai.apps import download_url, extractall
-
 from scripts.errors import InputError
 
 HASHES = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-
 from scripts.errors import InputError
 
 KEPT = 0.3  # of the former weight: one augmented view says little about an image

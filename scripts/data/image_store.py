@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from monai.transforms import Compose, Transform
-
 from scripts.data.prepared import DAMAGED
 from scripts.data.source import Record
 from scripts.files import write_tensors

@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 from monai.data import DataLoader
-from torch.utils.data import Dataset
-
 from scripts.data.datasets import AugmentedDataset, derive_seed
 from scripts.data.divided import DividedBatches
 from scripts.data.hard_examples import HardExamples
 from scripts.errors import require_positive
+from torch.utils.data import Dataset
 
 
 def chained_order(length: int, count: int, *, seed: int) -> list[int]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from monai.transforms import MapTransform, Transform
-
 from scripts.data.pictures import check_channels, read_mask_picture, read_picture
 from scripts.data.volumes import check_same_grid, in_dims, is_volume, read_volume, upright
 from scripts.errors import InputError

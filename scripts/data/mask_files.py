@@ -18,7 +18,6 @@ from monai.transforms import SaveImaged
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from PIL import Image, PngImagePlugin
-
 from scripts.data.image_folder import MASK_SUFFIXES, check_extension, listing, mask_names
 from scripts.data.picture_input import FILE_NAME
 from scripts.data.volumes import is_volume

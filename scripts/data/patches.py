@@ -14,7 +14,6 @@ from monai.transforms import (
     SpatialPadd,
     Transform,
 )
-
 from scripts.data.sizes import axis_lengths
 
 ANYTHING = "anything"  # key of the mask of all structures together, while a patch is chosen

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from monai.transforms import MapTransform
 from scipy.ndimage import gaussian_filter, shift
-
 from scripts.data.pictures import check_channels
 from scripts.data.source import DataSource
 from scripts.errors import InputError

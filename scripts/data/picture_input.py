@@ -16,7 +16,6 @@ import torch
 from monai.data import ImageReader, MetaTensor, list_data_collate
 from monai.transforms import InvertibleTransform, LoadImaged, MapTransform, Resize
 from monai.utils import TraceKeys
-
 from scripts.data.image_folder import SUFFIXES, listing, report
 from scripts.data.pictures import check_channels, read_picture
 from scripts.data.sizes import axis_lengths

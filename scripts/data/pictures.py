@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-
 from scripts.data.notices import notice
 from scripts.errors import InputError
 

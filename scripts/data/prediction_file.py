@@ -6,7 +6,6 @@ import csv
 import io
 
 from monai.data import CSVSaver
-
 from scripts.files import write_text
 
 

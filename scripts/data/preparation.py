@@ -8,7 +8,6 @@ from typing import Any
 
 from monai.inferers import Inferer, SimpleInferer
 from monai.transforms import Compose
-
 from scripts.data.patches import random_patches, window_inferer
 from scripts.data.sizes import axis_lengths
 from scripts.data.source import DataSource

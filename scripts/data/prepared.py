@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from monai.data import PersistentDataset
 from monai.utils.type_conversion import convert_to_tensor
-
 from scripts.errors import InputError
 from scripts.files import write_tensors
 

@@ -24,7 +24,6 @@ from monai.transforms import (
     SelectItemsd,
     Transform,
 )
-
 from scripts.data.loading import EXTENT
 from scripts.data.sizes import axis_lengths
 from scripts.data.source import DataSource, nearest_known

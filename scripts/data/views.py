@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from monai.transforms import MapTransform, RandomizableTransform
 from PIL import Image
-
 from scripts.errors import InputError
 
 VIEWS = ("flip_h", "flip_v", "jitter", "jpeg")

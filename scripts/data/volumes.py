@@ -9,7 +9,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
-
 from scripts.errors import InputError
 
 VOLUMES = (".nii", ".nii.gz")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts import processes
 from scripts.errors import InputError
 from scripts.tasks.network_block import first_output
+from torch import nn
 
 
 def pick_device(name: str) -> torch.device:

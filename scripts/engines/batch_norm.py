@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
-
 from scripts import processes
 from scripts.errors import InputError
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def synchronised(network: nn.Module, *, device: torch.device) -> nn.Module:

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts import processes
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import Logits, Rows, predict
 from scripts.engines.reference import FoldReference
 from scripts.errors import InputError
 from scripts.tasks import Task
+from torch import nn
 
 
 class Criterion(ABC):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
 from scripts.cohort import Cohort
 from scripts.cohort.provenance import check_fold_teacher, check_reference_class
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import model_path, place_teacher
 from scripts.engines.reference import member_paths
 from scripts.errors import InputError
+from torch import nn
 
 
 def load_fold_teachers(

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.reference import FoldReference
 from scripts.frozen.cache import FrozenCache, block_size
 from scripts.frozen.part import FrozenPart
+from torch import nn
 
 
 class Forward:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts import processes
 from scripts.data.divided import Part, part_of
 from scripts.engines.arithmetic import Arithmetic
 from scripts.objectives.supervised import supervised_loss
 from scripts.student.frozen_norm import unfreeze_norms
 from scripts.student.student import Student
+from torch import nn
 
 LEARNING_RATE = 1e-3  # of the attacker's AdamW: what a user who fine-tunes the model would take
 BATCH = 8  # retain images per step of the attacker

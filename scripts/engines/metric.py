@@ -6,7 +6,6 @@ from typing import Any
 
 from ignite.metrics import Metric
 from monai.utils import CommonKeys as Keys
-
 from scripts import processes
 from scripts.tasks import Task
 

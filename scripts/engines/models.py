@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.student.teacher import clone, load_teacher
+from torch import nn
 
 
 def place_teacher(*, network: nn.Module, path: str | Path, arithmetic: Arithmetic) -> nn.Module:

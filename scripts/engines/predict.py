@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from ignite.engine import Engine
 from monai.engines import SupervisedEvaluator
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.frozen.heap import give_back
 from scripts.tasks import Task
+from torch import nn
 
 Logits = Callable[[dict[str, Any]], torch.Tensor]  # of a batch on its device
 

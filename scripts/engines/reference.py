@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.cohort import Cohort
 from scripts.cohort.provenance import check_fold_teacher, check_reference_class
 from scripts.engines.arithmetic import Arithmetic
@@ -16,6 +14,7 @@ from scripts.engines.models import model_path, place_teacher
 from scripts.engines.predict import Rows, predict
 from scripts.errors import InputError
 from scripts.tasks import Task
+from torch import nn
 
 
 class FoldReference:

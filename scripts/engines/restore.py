@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.trainer import Trainer
-
 from scripts import processes
 from scripts.data.divided import part_of
 from scripts.engines.arithmetic import Arithmetic

@@ -9,7 +9,6 @@ from ignite.engine import Engine
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys as Keys
-
 from scripts import processes
 from scripts.data.divided import part_of
 from scripts.engines.arithmetic import Arithmetic
@@ -29,10 +28,10 @@ class TeacherTrainer(SupervisedTrainer):
 
     def __init__(self, *, arithmetic: Arithmetic, scheduler: Any = None, **settings: Any) -> None:
         require_positive(epochs=settings.get("max_epochs", 1))
+        settings["network"] = synchronised(settings["network"], device=arithmetic.device)
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         # What goes wrong is printed once, by the front end, and not by ignite as well.
         self.logger.setLevel(logging.CRITICAL)
-        self.network = synchronised(self.network, device=arithmetic.device)
         self.arithmetic = arithmetic
         self.scheduler = scheduler
 

@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from scripts.errors import InputError, chain
 from scripts.foreign.folder import ForeignFolder, read_plain
 from scripts.foreign.package import foreign_imports
 from scripts.foreign.scan import require_trust
 from scripts.tasks.registry import TASKS
+from torch import nn
 
 TRAINED_ON, VALIDATED_ON = "train::dataset::data", "validate::dataset::data"
 TRAINING, PREPARED = "train::preprocessing", "validate::preprocessing"

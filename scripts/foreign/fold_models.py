@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import Record
 from scripts.cohort.membership import record_path
@@ -21,6 +19,7 @@ from scripts.engines.models import model_path
 from scripts.errors import InputError
 from scripts.files import write_tensors
 from scripts.student.teacher import load_teacher, read_state
+from torch import nn
 
 LEAST = 2
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from scripts.cohort import Cohort
 from scripts.cohort.build import record_split
 from scripts.cohort.membership import record_path
@@ -15,6 +13,7 @@ from scripts.cohort.model_record import STATED, ModelRecord
 from scripts.files import write_tensors
 from scripts.foreign.bundle import ForeignBundle
 from scripts.student.teacher import load_teacher, read_state
+from torch import nn
 
 
 def adopt(

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-
 from scripts.data.source import Record
 from scripts.errors import InputError
 from scripts.foreign.bundle import TRAINED_ON, VALIDATED_ON, ForeignBundle

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from monai.transforms import Compose, Randomizable, RandomizableTrait, Transform
 from monai.utils import fall_back_tuple
-
 from scripts.data.preparation import Preparation
 from scripts.data.source import Record, files_of
 from scripts.data.transforms import KEPT, SPACING, PlainTensors, augmentation

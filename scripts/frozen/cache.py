@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from scripts.errors import InputError
 from scripts.frozen.heap import give_back
 from scripts.frozen.store import RowStore

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.student.adapted import replace_module
 from scripts.student.scope import ADAPTABLE
+from torch import nn
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[[nn.Module, torch.Tensor], torch.Tensor]  # how a network is run: in which precision

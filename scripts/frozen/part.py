@@ -7,10 +7,9 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.frozen.cache import Stored, Tensors, block_size
 from scripts.frozen.cut import WORTH, Constant, Run, filler, find_constants, flat, looked_up, packed
+from torch import nn
 
 
 class _Captured(Exception):

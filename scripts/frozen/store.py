@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-
 from scripts.files import announce
 
 MARGIN = 10  # files that must still fit before one is made

@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine
-from torch import nn
-
 from scripts.cohort.cohort import Cohort, Record
 from scripts.errors import InputError
 from scripts.methods.recipe import Recipe, build_recipe
 from scripts.student.student import Student
+from torch import nn
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-
 from scripts.errors import InputError
 from scripts.tasks.registry import TASKS, build_task
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import torch
-
 from scripts.errors import InputError
 from scripts.objectives.base import ForgetBatch
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from scripts.objectives.base import RetainObjective
 from scripts.objectives.supervised import supervised_loss
 

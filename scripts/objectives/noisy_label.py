@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from scripts.objectives.base import ForgetBatch, ForgetObjective, positive, share
 from scripts.objectives.draws import generators, with_others
 

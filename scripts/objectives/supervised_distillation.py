@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
-
 from scripts.objectives.base import RetainObjective, positive
 from scripts.objectives.supervised import supervised_loss
+from torch.nn import functional
 
 DISTILLATION, CLOSENESS = 1.0, 0.05
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-
 from scripts.cohort.cohort import Cohort, units
 from scripts.cohort.membership import salted
 from scripts.errors import InputError

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.hardening import BATCH
 from scripts.methods.method import Method
 from scripts.pool.candidates import Candidate
+from torch import nn
 
 TIMED = 3  # steps after the first one, which allocates
 ASKED = 1 / 3  # cost of an image that a model is only asked for, in images that it is trained on

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.attacks.finetuning import FineTuned
 from scripts.attacks.recovery import BATCH, spread
 from scripts.cohort.cohort import Cohort, Record
@@ -24,6 +22,7 @@ from scripts.files import read_json
 from scripts.pool.trial import Measured
 from scripts.references.jobs import Job
 from scripts.tasks import Task
+from torch import nn
 
 ATTACK_STEPS = 20
 Batches = Iterable[dict[str, Any]]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-
 from scripts.cohort.cohort import Cohort, Record, units
 from scripts.cohort.membership import salted
 from scripts.cohort.provenance import ModelRecord

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-
 from scripts.attacks.recovery import NAMES, Attack, build_recoveries
 from scripts.cohort.cohort import Record
 from scripts.cohort.loaders import CohortLoaders
@@ -22,6 +20,7 @@ from scripts.engines.predict import predict
 from scripts.settings import SETTINGS
 from scripts.tasks import Task
 from scripts.verify.decisions import decided
+from torch import nn
 
 Batches = Iterable[dict[str, Any]]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from scripts.record.informing import agreed
 from scripts.record.model_guard import model_guard
 from scripts.record.qualification import Qualification

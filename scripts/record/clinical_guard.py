@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
 from scripts.record.scored import by_patient, defined, numbers
 from scripts.tasks.margin import Margin
 from scripts.tasks.task import Task

@@ -7,8 +7,6 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.data.views import views
@@ -20,6 +18,7 @@ from scripts.record.run_folder import RunFolder
 from scripts.tasks import Task
 from scripts.verify.forgetting import CorrectedScore, forgotten_fraction
 from scripts.verify.interval import bootstrap_mean
+from torch import nn
 
 SETS = ("forget", "retain", "validation", "test")
 

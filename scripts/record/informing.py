@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-
 from scripts.record.scored import request_scores
 from scripts.verify.damage import damage_flag
 from scripts.verify.relearning import relearned

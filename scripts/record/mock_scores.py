@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from scripts.files import reading
 from scripts.verify.mock_requests import Departures, Procedure, judge_procedure
 from scripts.verify.recovery import Recovery, recovery_family

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ignite.engine import Engine, Events
-
 from scripts import processes
 from scripts.engines.bisection import bisect_scale
 from scripts.engines.criterion import Criterion

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-
 from scripts.record.clinical_guard import clinical_guard
 from scripts.record.exchangeable import made_alike
 from scripts.record.informing import informing

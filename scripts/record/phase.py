@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
-
 from scripts import processes
 from scripts.errors import InputError, Refused, user_error
 from scripts.files import read_json, write_json

@@ -7,8 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.attacks.recovery import Attempt, build_attempts, spread
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
@@ -16,6 +14,7 @@ from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import Rows, predict
 from scripts.tasks import Task
 from scripts.verify.forgetting import recovered_share
+from torch import nn
 
 FOLD_TEACHER = "fold_teacher"
 CORRECTED = "corrected_score"

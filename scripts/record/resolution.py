@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from ignite.engine import Engine, Events
-
 from scripts import processes
 from scripts.cohort import SETS, Cohort, with_near_duplicates
 from scripts.cohort.cohort import image_ids

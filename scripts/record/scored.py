@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
 from scripts.verify.scores import ModelScores, RequestScores, patient_means
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
 from scripts.errors import InputError
 from scripts.record.scored import by_patient, numbers
 from scripts.record.vocabulary import group_names, public_name

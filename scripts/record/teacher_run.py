@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine
-
 from scripts import processes
 from scripts.cohort import Cohort
 from scripts.cohort.build import check_split, record_split

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-
 from scripts import processes
 from scripts.cohort.loaders import CohortLoaders
 from scripts.files import read_json, write_json

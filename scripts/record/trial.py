@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.errors import InputError
 from scripts.files import write_tensors
@@ -14,6 +12,7 @@ from scripts.record.run_folder import RunFolder
 from scripts.request import read_request
 from scripts.student.storage import RECORD, load_student
 from scripts.student.student import Student
+from torch import nn
 
 
 def trial_folder(*, output_dir: str, request: str) -> RunFolder:

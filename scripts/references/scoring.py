@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.attacks.relearning import Relearning
 from scripts.cohort.cohort import Record
 from scripts.cohort.loaders import CohortLoaders
@@ -21,6 +19,7 @@ from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import Rows, predict
 from scripts.tasks import Task
+from torch import nn
 
 SETS = ("forget", "validation", "test")
 GROUPS = ("sex", "age", "site", "diagnosis")

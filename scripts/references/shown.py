@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from scripts.cohort.loaders import CohortLoaders
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.record.run_folder import RunFolder
 from scripts.tasks import Task
+from torch import nn
 
 if TYPE_CHECKING:
     from scripts.references.pool import ReferencePool

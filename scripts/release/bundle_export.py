@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from scripts.errors import InputError
 from scripts.files import atomic_path, write_bytes, write_tensors
 from scripts.foreign.bundle import ForeignBundle

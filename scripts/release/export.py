@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError, Refused
 from scripts.files import atomic_path, read_json
 from scripts.identity import file_digest
 from scripts.record.run_folder import RunFolder
 from scripts.release.inference_bundle import NAME, InferenceBundle
+from torch import nn
 
 TOLERANCE = 1e-5
 LICENCE = Path(__file__).resolve().parents[2] / "LICENSE"

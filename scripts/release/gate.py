@@ -12,7 +12,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
 from scripts.errors import InputError, Refused
 from scripts.files import read_json, reading
 from scripts.messages import visible

@@ -7,14 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
-
 from scripts.cohort.loaders import CohortLoaders
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.handlers.history import read_history
 from scripts.files import atomic_path
 from scripts.record.run_folder import RunFolder
 from scripts.tasks import Task
+from torch import nn
 
 SHOWN = ("forget", "validation", "test")
 
@@ -23,17 +22,24 @@ class Shown(Protocol):
     """Models and the data they are shown on: an `Evaluation`, or a pool's."""
 
     @property
-    def folder(self) -> RunFolder: ...
+    def folder(self) -> RunFolder:
+        """Where the pictures go."""
+
     @property
-    def loaders(self) -> CohortLoaders: ...
+    def loaders(self) -> CohortLoaders:
+        """Of the sets that are shown."""
+
     @property
-    def task(self) -> Task: ...
+    def task(self) -> Task:
+        """What the models answer."""
+
     @property
-    def arithmetic(self) -> Arithmetic: ...
+    def arithmetic(self) -> Arithmetic:
+        """How they run."""
+
     @property
     def models(self) -> Mapping[str, nn.Module]:
         """Name of a column -> network."""
-        ...
 
 
 class Pictures:

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers, replace_module, swapped
 from scripts.student.copies import release_activations
@@ -22,6 +20,7 @@ from scripts.student.hashing import architecture_hash, state_hash
 from scripts.student.inject import AdapterSpec, inject
 from scripts.student.scope import head_name, resolve_scope
 from scripts.student.student import Student
+from torch import nn
 
 
 class AdapterStudent(Student):

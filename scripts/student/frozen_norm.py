@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from scripts.student.adapted import replace_module
 from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
-
-from scripts.student.adapted import replace_module
 
 
 class FrozenBatchNorm(nn.Module):

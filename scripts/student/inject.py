@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER, AdaptedNetwork, lora_layers
 from scripts.student.frozen_norm import freeze_norms
+from torch import nn
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -35,7 +34,6 @@ class AdapterSpec:
 def lora_config(spec: AdapterSpec) -> LoraConfig:
     """The PEFT configuration of an adapter; targets as one anchored expression, for PEFT matches lists by suffix."""
     from peft import LoraConfig
-
     from scripts.student.transposed import register
 
     alpha = int(spec.alpha) if spec.alpha == int(spec.alpha) else spec.alpha

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.files import read_json, reading, write_bytes, write_json, write_text
 from scripts.student.hashing import architecture_hash, state_hash
 from scripts.student.inject import AdapterSpec, inject, lora_config
+from torch import nn
 
 if TYPE_CHECKING:
     from scripts.student.adapter import AdapterStudent

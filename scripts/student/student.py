@@ -7,11 +7,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.adapted import AdaptedNetwork
 from scripts.student.copies import release_activations
+from torch import nn
 
 
 class Student(ABC):

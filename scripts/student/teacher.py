@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.copies import release_activations
+from torch import nn
 
 # What torch's restricted unpickler says when a file asks for something other than tensors and containers.
 _REFUSALS = ("Unsupported global", "Trying to ")

@@ -18,10 +18,9 @@ from peft import LoraConfig
 from peft.tuners.lora.layer import Conv2d as PeftConv2d
 from peft.tuners.lora.layer import Conv3d as PeftConv3d
 from peft.tuners.lora.layer import LoraLayer, _ConvNd
+from scripts.errors import InputError
 from torch import nn
 from torch.nn import functional
-
-from scripts.errors import InputError
 
 
 def _refuse_groups(base: nn.Module) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.adapted import AdaptedNetwork
 from scripts.student.hashing import architecture_hash, state_hash
 from scripts.student.scope import head_name
 from scripts.student.student import Student
 from scripts.student.teacher import clone
+from torch import nn
 
 
 class WholeStudent(Student):

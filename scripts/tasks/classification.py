@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch.nn import functional
-
 from scripts.errors import InputError
 from scripts.tasks.drawn import another_class
 from scripts.tasks.margin import Margin
 from scripts.tasks.task import CALIBRATION, Task
+from torch.nn import functional
 
 CLIP = 8.0  # nats
 SENSITIVITY = "sensitivity_"  # and the index of the class

@@ -6,12 +6,11 @@ import re
 from abc import abstractmethod
 
 import torch
-from torch.nn import functional
-
 from scripts.tasks.drawn import blob, moved
 from scripts.tasks.margin import Margin
 from scripts.tasks.overlap import lesions, overlap, surface
 from scripts.tasks.task import CALIBRATION, Task
+from torch.nn import functional
 
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
 CELLS = {2: 16, 3: 6}  # along each axis, of the coarse answer; per spatial dimensions

@@ -6,11 +6,10 @@ import math
 from functools import cached_property
 
 import torch
-from torch.nn import functional
-
 from scripts.errors import InputError
 from scripts.tasks.masks import Masks, mean_over_parts
 from scripts.tasks.overlap import boundary_band
+from torch.nn import functional
 
 
 class MulticlassSegmentation(Masks):

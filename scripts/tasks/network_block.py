@@ -6,10 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.tasks.registry import TASKS
+from torch import nn
 
 if TYPE_CHECKING:
     from scripts.data.source import DataSource

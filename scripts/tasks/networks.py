@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.tasks.blocks import NAMES, network_block
 from scripts.tasks.registry import TASKS
+from torch import nn
 
 if TYPE_CHECKING:
     from scripts.data.source import DataSource

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 
 import torch
-from torch.nn import functional
-
 from scripts.errors import InputError
 from scripts.tasks.masks import Masks, mean_over_parts
 from scripts.tasks.overlap import boundary_band
+from torch.nn import functional
 
 SMOOTH = 1.0  # pixels, in both halves of the Dice fraction: an empty mask costs what its false pixels are worth
 CEILING = 1.0  # Dice + BCE of a mask that is about half right

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-
 from scripts.tasks.margin import Margin
 
 CALIBRATION = 0.25  # part of the retrained models' own calibration error and Brier score that may come on top

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-
 from scripts.verify.check import Check
 from scripts.verify.decisions import Decided
 from scripts.verify.figures import contrast_figures, pattern_figures

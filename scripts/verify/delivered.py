@@ -10,7 +10,6 @@ let a retrained model pass in 1 and 47 %.
 from __future__ import annotations
 
 import numpy as np
-
 from scripts.verify.check import LEVEL, Check, pattern_check
 from scripts.verify.excess import excess_departure
 from scripts.verify.pattern import Pattern

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-
 from scripts.verify.pattern import Pattern
 
 LEAST_REFERENCES = 3

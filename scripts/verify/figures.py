@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from scripts.verify.contrasts import Contrast, PairedContrasts
 from scripts.verify.klom import klom
 from scripts.verify.membership import Attack, lira_attack, population_attack

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
 from scripts.verify.scores import RequestScores
 
 LEAST_MODELS = 20  # a side: below it the estimate says more about the sample than about the models

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-
 from scripts.verify.scores import ModelScores, RequestScores
 
 LEAST_REFERENCES = 3  # out-models of LiRA

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-
 from scripts.verify.contrasts import MARGIN, PairedContrasts
 from scripts.verify.pattern import Pattern
 from scripts.verify.rates import clopper_pearson

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-
 from scripts.verify.contrasts import LEAST_PAIRS
 
 LEAST_PATIENTS = 2

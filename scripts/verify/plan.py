@@ -8,7 +8,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
-
 from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
 from scripts.verify.power import LEVEL, pairs_needed, power
 

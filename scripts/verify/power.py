@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-
 from scripts.verify.contrasts import LEAST_PAIRS, MARGIN
 
 DRAWS = 20_000

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
-
 from scripts.verify.contrasts import MARGIN, contrast
 
 LEVEL = 0.05  # of each attack; all must hold, so that no attack spends of another one's level

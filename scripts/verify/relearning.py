@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-
 from scripts.verify.contrasts import contrast
 
 LEVEL = 0.5  # of the way from the retrained models to the originals

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-
 from scripts.verify.contrasts import LEAST_PAIRS, contrast
 from scripts.verify.multiplicity import holm
 from scripts.verify.noninferiority import lower_bound

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
 from scripts.errors import DONE, FAIL, INCONCLUSIVE, NO_INFLUENCE
 from scripts.verify.check import LEVEL, Check, pattern_check
 from scripts.verify.contrasts import MARGIN, PairedContrasts

@@ -71,7 +71,6 @@ class ContentParts(ModelParts):
     def looked_up(self) -> Any:  # type: ignore[override]
         """`preprocessing`, or what it gave where that lies prepared; a cache on the disk has prepared images itself."""
         from monai.transforms import Compose
-
         from scripts.data.image_store import StoredOr
 
         if self.settings.cache == "disk" or not self.store.folder.is_dir():

@@ -6,10 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from scripts.cohort.cohort import NO_FOLD
 from scripts.workspace.content_parts import ContentParts
+from torch import nn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from scripts.cohort.provenance import AS_TRAINED
 from scripts.workspace.data_parts import DataParts
 from scripts.workspace.shared import shared
+from torch import nn
 
 if TYPE_CHECKING:
     from scripts.data.source import DataSource

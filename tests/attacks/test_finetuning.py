@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
-
 from scripts.attacks.finetuning import FineTuned
 from scripts.engines.arithmetic import Arithmetic
+from torch import nn
+from torch.nn import functional
 
 BATCHES = [
     {"image": torch.randn(4, 3, generator=torch.Generator().manual_seed(seed)), "label": torch.tensor([0, 1, 1, 0])}

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.attacks.recovery import EVALUATED, IMAGES, NAMES, build_attempts, build_recoveries, halves, spread
 from scripts.errors import InputError
 from scripts.settings.schema import SETTINGS
+from torch import nn
 
 
 @pytest.fixture(scope="module")

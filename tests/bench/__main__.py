@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from tests.bench import floor, memory
 from tests.bench.cases import WORK, Case, chase, isic, phantom
 from tests.bench.contenders import CONTENDERS, outcome, passes, result, steps

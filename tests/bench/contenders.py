@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from scripts.cohort.build import build_cohort
 from scripts.data import build_source
 from scripts.engines.arithmetic import has_bf16

@@ -9,13 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.forward import Forward
 from scripts.frozen.cache import FrozenCache
 from scripts.student.adapter import AdapterStudent
 from scripts.tasks import build_network
+from torch.utils.flop_counter import FlopCounterMode
 
 SIDE = 2048  # of the square matrices: large enough for the best rate, small enough for a second
 

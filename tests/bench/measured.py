@@ -63,7 +63,6 @@ def run_step(workflow: str, settings: Mapping[str, Any], weights: str | None) ->
     """Run a workflow; `weights` are put into its network first (fine-tuning)."""
     import torch
     from monai.bundle import ConfigWorkflow
-
     from tests.studies.common import known
 
     own = known(workflow, {"bundle_root": str(ROOT), "progress": False, "threads": 1, **settings})

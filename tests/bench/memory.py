@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.frozen.heap import give_back
 from scripts.objectives.supervised import supervised_loss

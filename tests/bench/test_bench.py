@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from tests.bench import floor
 from tests.bench.__main__ import summary
 from tests.bench.cases import phantom

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-
 from scripts.tasks.networks import build_network
 
 SCHEMA = Path(__file__).with_name("meta_schema_20240725.json")

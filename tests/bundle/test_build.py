@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from monai.bundle import ConfigParser
-
 from bundle.__main__ import main
 from bundle.build import build
 from bundle.tasks import TASKS
+from monai.bundle import ConfigParser
 from scripts.errors import InputError
 from scripts.student.teacher import read_state
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from monai.bundle import ConfigParser
-
 from bundle.folding import fold
+from monai.bundle import ConfigParser
 from scripts.errors import InputError
 
 WORKFLOW = """\

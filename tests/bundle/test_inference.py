@@ -13,7 +13,6 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.data import decollate_batch
 from monai.transforms import SaveImaged
 from PIL import Image
-
 from scripts.errors import user_error
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigWorkflow
 from PIL import Image
-
 from scripts.errors import user_error
 
 TURNED = np.array([[0, -1.5, 0, 40], [0, 0, 2.5, -7], [-1, 0, 0, 3], [0, 0, 0, 1.0]])

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from bundle.settings_block import settings_block, with_settings, write_settings
 from scripts.errors import InputError
 from scripts.settings import SETTINGS

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ckpt_export, load, verify_metadata, verify_net_in_out
-
 from tests.bundle.conftest import SCHEMA
 
 CONFIG, META = "configs/inference.yaml", "configs/metadata.json"

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from scripts.cohort.build import build_cohort, left_out, record_split, request_name, training_records
 from scripts.cohort.cohort import SETS, image_ids, units
 from scripts.cohort.model_record import ModelRecord

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from scripts.cohort.fingerprints import Fingerprints
 from scripts.cohort.near_duplicates import fingerprint
 

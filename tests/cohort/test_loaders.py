@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from monai.transforms import RandShiftIntensityd
-
 from scripts.data.alternating import AlternatingLoader
 from scripts.data.joint import JointLoader
 

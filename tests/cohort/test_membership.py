@@ -7,7 +7,6 @@ import hmac
 import json
 
 import pytest
-
 from scripts.cohort.membership import Membership, salted
 from scripts.errors import InputError
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from scripts.cohort import near_duplicates, resolve, with_near_duplicates
 from scripts.cohort.fingerprints import Fingerprints
 from scripts.cohort.near_duplicates import COSINE, HASH_BITS, distances, fingerprint

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from scripts.cohort import resolve
 from scripts.cohort.membership import record_path
 from scripts.cohort.model_record import ModelRecord, trained_on

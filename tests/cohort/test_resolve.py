@@ -6,7 +6,6 @@ import json
 import random
 
 import pytest
-
 from scripts.cohort import SETS, resolve
 from scripts.cohort.cohort import image_ids, units
 from scripts.errors import InputError

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from monai.transforms import Compose, Transform
-
 from scripts.cohort import Cohort
 from scripts.cohort.cohort import units
 from scripts.cohort.loaders import CohortLoaders

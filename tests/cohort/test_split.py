@@ -6,7 +6,6 @@ import hashlib
 import random
 
 import pytest
-
 from scripts.cohort.split import number_of_folds, ranked, share_of, split_units
 from scripts.errors import InputError
 

@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from scripts.cohort.membership import Membership
 from scripts.cohort.split import PLACES, split_units
 from scripts.cohort.split_file import RecordedSplit

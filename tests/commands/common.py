@@ -16,7 +16,6 @@ from unittest import mock
 
 import filelock
 import torch
-
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
 from scripts.record.lock import LOCK

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from scripts.attacks.quantisation import Quantised
 from scripts.pool import preparation
 from scripts.pool.mock_scoring import MockScoring

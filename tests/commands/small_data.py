@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-
 from scripts.cohort.split_file import RecordedSplit
 
 SIZE = 32  # pixels

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from scripts.tasks.networks import build_network
 from tests.commands.common import (
     FORGET,

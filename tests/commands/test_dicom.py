@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
-
 from scripts.chain import run_workflow
 from scripts.cohort.split_file import RecordedSplit
 from scripts.data.dicom.index import read_index

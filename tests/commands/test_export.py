@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from scripts.files import write_json, write_tensors
 from scripts.identity import file_digest
 from scripts.record.run_folder import RunFolder

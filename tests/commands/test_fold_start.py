@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of
 from tests.commands.common import assert_same_tensors, read, request_file, run

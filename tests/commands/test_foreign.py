@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
-
 from scripts.cohort.model_record import ModelRecord
 from scripts.foreign.bundle import ForeignBundle
 from scripts.foreign.folder import ForeignFolder

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.files import write_json
 from scripts.identity import file_digest
 from tests.commands.common import (

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.identity.identity import file_digest
 from tests.commands.common import (
     FORGET,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from tests.commands.common import (
     EXACT,
     FORGET,

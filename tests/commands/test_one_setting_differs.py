@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from scripts.errors import user_error
 from scripts.identity import file_digest
 from scripts.settings.schema import SETTINGS

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.cohort.split_file import RecordedSplit
 from scripts.data.datasets import make_dataset
 from scripts.errors import InputError, Refused, user_error

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.cohort.membership import Membership
 from scripts.cohort.split_file import RecordedSplit
 from scripts.inbox import processing

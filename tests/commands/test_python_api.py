@@ -10,7 +10,6 @@ from typing import Any
 import monai.bundle
 import pytest
 from monai.bundle import ConfigWorkflow
-
 from scripts.errors import user_error
 from tests.commands.common import ROOT, read, request_file, workflow
 from tests.commands.small_data import OWN, TRAINING, everything, run_settings, trained_patients, write_datalist

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.attacks.quantisation import Quantised
 from scripts.cohort.membership import salted
 from scripts.cohort.split_file import RecordedSplit

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.commands.common import FOLDS, FORGET, FORGOTTEN, RESTORE, SMALL, front_end, once, read, run
 
 PAIRS = 4

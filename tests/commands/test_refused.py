@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.record.keys import HospitalKeys
 from tests.commands.common import ROOT, assert_same_tensors, environment, read, refusal, request_file, run, start
 from tests.commands.small_data import NETWORK, PATIENTS, everything, run_settings, trained_patients

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import RecordedSplit
 from scripts.identity import file_digest

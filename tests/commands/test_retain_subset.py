@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.cohort.retain_subset import CHOICES, POOL
 from tests.commands.common import FORGET, RESTORE, assert_same_tensors, files, read, refusal, run
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from scripts.tasks import build_network
 from tests.commands.common import EXACT, FORGET, ROOT, SMALL, front_end, pool_settings, read, refusal, request_file, run
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import mlflow
 import pytest
-
 from tests.commands.common import FORGET, RESTORE, ROOT, TRAIN, front_end, pool_settings, request_file
 
 TRACKED = {"tracking": "mlflow"}

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.data.phantom import Phantom
 from scripts.settings.config_file import read_config
 from scripts.tasks.networks import build_network

@@ -10,7 +10,6 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-
 from scripts.cohort.split_file import RecordedSplit
 from tests.commands.common import EXACT, FORGET, SMALL, pool_settings, read, request_file, run
 

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from tests.commands.common import FORGET, FORGOTTEN, refusal, run
 
 DATE = "2026-01-31"

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
-
 from scripts import errors, processes
 from scripts.chain import run_workflow
 from scripts.errors import InputError

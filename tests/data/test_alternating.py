@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from monai.transforms import RandGaussianNoised
-
 from scripts.data.alternating import AlternatingLoader
 from scripts.data.datasets import AugmentedDataset
 

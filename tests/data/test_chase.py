@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import avg_pool2d
-
 from scripts.data import build_source
 from scripts.data.transforms import preprocessing
 from scripts.errors import InputError
+from torch.nn.functional import avg_pool2d
 
 
 @pytest.fixture

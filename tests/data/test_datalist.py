@@ -8,7 +8,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-
 from scripts.data import build_source, notices
 from scripts.data.datasets import file_hash
 from scripts.data.transforms import preprocessing

@@ -7,7 +7,6 @@ import os
 import pytest
 import torch
 from monai.transforms import Compose, RandGaussianNoised, Transform
-
 from scripts.data import build_source
 from scripts.data.datasets import AugmentedDataset, EpochLoader, derive_seed, make_dataset
 from scripts.data.transforms import augmentation, preprocessing

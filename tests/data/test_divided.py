@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts import processes
 from scripts.data.alternating import AlternatingLoader
 from scripts.data.datasets import AugmentedDataset, EpochLoader

@@ -11,7 +11,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from scripts.data import build_source
 from scripts.data.download import download
 from scripts.errors import InputError

@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 import torch
-
 from scripts.data.hard_examples import FLOOR, KEPT, HardExamples
 from scripts.data.joint import JointLoader
 from scripts.errors import InputError

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from scripts.data import notices
 from scripts.data.image_folder import check_extension, listing, mask_names, report
 from scripts.errors import InputError

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from monai.transforms import Compose
-
 from scripts.data.image_store import ImageStore, StoredOr
 
 RECORDS = [{"image_id": f"i{number}", "patient_id": f"p{number}", "value": float(number)} for number in range(4)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from scripts.data import build_source
 from scripts.data.transforms import preprocessing
 from scripts.errors import InputError

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 import torch
 from monai.transforms import RandGaussianNoised
-
 from scripts.data.datasets import AugmentedDataset
 from scripts.data.joint import JointLoader, SingleLoader, chained_order
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from scripts.data.loading import ClassLabel, LoadMask, LoadPicture, LoadVolume, binary_mask, numbered_masks
 from scripts.data.pictures import picture_channels
 from scripts.errors import InputError

@@ -10,7 +10,6 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from PIL import Image
-
 from scripts.data.mask_files import SaveMaskd, is_earlier_mask
 from scripts.errors import InputError
 

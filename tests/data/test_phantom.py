@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.ndimage import shift
 from scipy.stats import binomtest
-
 from scripts.data import build_source
 from scripts.data.phantom import (
     RADIUS,

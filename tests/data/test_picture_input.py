@@ -10,7 +10,6 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, EnsureChannelFirstd, Invertd
 from PIL import Image
-
 from scripts.data.loading import LoadPicture, LoadVolume
 from scripts.data.picture_input import (
     NetworkGridd,

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
 from scripts.data import notices
 from scripts.data.pictures import read_mask_picture, read_picture
 from scripts.errors import InputError

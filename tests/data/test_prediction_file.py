@@ -6,7 +6,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-
 from scripts.data.prediction_file import PredictionFile
 
 

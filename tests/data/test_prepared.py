@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from monai.transforms import Compose, Transform
-
 from scripts.data.datasets import make_dataset
 from scripts.files import watch
 

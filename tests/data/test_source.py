@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from scripts.data import SOURCES, build_source, nearest_known
 from scripts.data.source import checked_records, say_contradictions
 from scripts.errors import InputError

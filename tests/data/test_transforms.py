@@ -7,7 +7,6 @@ import time
 import pytest
 import torch
 from monai.transforms import Compose
-
 from scripts.data import build_source
 from scripts.data.transforms import AUGMENTATIONS, QuarterTurnsd, augmentation, preprocessing
 from scripts.errors import InputError

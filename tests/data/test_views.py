@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from scripts.data.views import VIEWS, RandRecompressd, recompressed, views
 from scripts.errors import InputError
 from tests.data.test_transforms import sample

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from nibabel import cifti2
 from nibabel.orientations import apply_orientation, inv_ornt_aff
-
 from scripts.data import build_source
 from scripts.data.loading import LoadMask, LoadPicture, LoadVolume
 from scripts.data.transforms import preprocessing

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from scripts.engines.answers import PoolAnswers
 from scripts.engines.reference import load_fold_reference, member_paths
 from scripts.errors import InputError

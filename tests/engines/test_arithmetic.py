@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from scripts import processes
 from scripts.engines import arithmetic as arithmetic_module
 from scripts.engines.arithmetic import Arithmetic, has_bf16, pick_device
 from scripts.errors import InputError
+from torch import nn
 
 
 @pytest.mark.parametrize("name", ["cpuu", "cuda:99", "nothing at all"])

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.networks.nets import UNet
-from torch import nn
-
 from scripts import processes
 from scripts.engines.batch_norm import synchronised
 from scripts.errors import InputError
+from torch import nn
 
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from scripts.engines.bisection import bisect_scale
 
 

@@ -6,8 +6,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.criterion import (
@@ -19,6 +17,7 @@ from scripts.engines.criterion import (
 from scripts.engines.reference import load_fold_reference
 from scripts.errors import InputError
 from scripts.tasks import build_task
+from torch import nn
 
 CPU = Arithmetic(device="cpu")
 CLASSES, MASKS = build_task("classification"), build_task("segmentation")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from scripts.engines.finite import require_finite
 from scripts.errors import InputError
 

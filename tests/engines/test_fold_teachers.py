@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.engines.fold_teachers import load_fold_teachers
 
 

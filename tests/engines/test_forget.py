@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
-
 from scripts.data.hard_examples import FLOOR, KEPT
 from scripts.data.transforms import augmentation
 from scripts.engines.departure import departure

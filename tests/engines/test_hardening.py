@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
-from torch.nn import functional
-
 from scripts.data.divided import Part
 from scripts.engines.hardening import BATCH, LEARNING_RATE, Hardening, _first
 from scripts.objectives.supervised import supervised_loss
 from scripts.student.whole import WholeStudent
 from tests.engines.test_forget import Interrupted, forgetting, outcome
+from torch.nn import functional
 
 
 def batches(bench: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-
 from scripts.engines.metric import TaskMetric
 from scripts.tasks import build_task
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from scripts.engines.models import model_path, place_optional, place_teacher
 from scripts.errors import InputError
 

@@ -6,12 +6,11 @@ import math
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import Rows, predict
 from scripts.tasks import build_task
+from torch import nn
 
 SEGMENTATION, CLASSIFICATION = build_task("segmentation"), build_task("classification")
 CPU = Arithmetic(device="cpu")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.predict import predict
@@ -19,6 +17,7 @@ from scripts.errors import InputError
 from scripts.identity import file_digest
 from scripts.student.teacher import load_teacher
 from scripts.tasks import build_task
+from torch import nn
 
 CPU = Arithmetic(device="cpu")
 CLASSES = build_task("classification")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
-
 from scripts.data.joint import SingleLoader
 from scripts.engines.forward import Forward
 from scripts.engines.handlers import EpochSeed, History, Resume, StudentState

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-
 from scripts.engines.schedule import learning_rate_schedule
 from scripts.errors import InputError
 

@@ -11,8 +11,6 @@ import torch
 from ignite.engine import Events
 from monai.handlers import ValidationHandler
 from monai.inferers import SimpleInferer
-from torch import nn
-
 from scripts.data.datasets import EpochLoader
 from scripts.data.transforms import augmentation
 from scripts.engines.handlers import EarlyStop, EpochSeed, History, KeepBest, Resume
@@ -22,6 +20,7 @@ from scripts.engines.schedule import learning_rate_schedule
 from scripts.engines.supervised import TeacherEvaluator, TeacherTrainer
 from scripts.errors import InputError
 from scripts.objectives.supervised import supervised_loss
+from torch import nn
 
 
 class Interrupted(Exception):

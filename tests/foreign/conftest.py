@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from tests.foreign.bundles import SHAPES, write_bundle
 
 PATTERN = r"case_(\d+)_"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.student.teacher import load_teacher
 from tests.foreign.bundles import SHAPES

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import RecordedSplit
 from scripts.errors import InputError

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.foreign.folder import ForeignFolder
 from scripts.foreign.scan import require_trust, scan

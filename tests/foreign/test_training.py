@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.foreign.training import OwnTraining, without_weights
 

@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-
 from scripts.data.datasets import AugmentedDataset
 from scripts.errors import user_error
 from scripts.foreign.transforms import foreign_preparation

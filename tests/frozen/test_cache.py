@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.frozen.cache import BLOCK, FrozenCache, block_size
 from scripts.frozen.store import CHUNK, MARGIN

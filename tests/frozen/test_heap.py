@@ -7,7 +7,6 @@ import platform
 from pathlib import Path
 
 import pytest
-
 from scripts.frozen import heap
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.frozen.cache import FrozenCache
 from scripts.frozen.cut import Run, find_constants, perturbed
 from scripts.frozen.part import FrozenPart
 from scripts.student.adapter import AdapterStudent
 from scripts.student.teacher import freeze
+from torch import nn
 
 
 def _networks() -> dict[str, tuple[nn.Module, int, int]]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-
 from scripts.errors import InputError
 from scripts.identity import ContentDigests, Identity, code_identity, file_digest
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.inbox.batches import answers
 from scripts.inbox.inbox import Received, read_inbox

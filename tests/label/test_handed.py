@@ -14,7 +14,6 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 from PIL import Image
-
 from scripts.data.phantom import Phantom
 from scripts.errors import user_error
 from scripts.label import steps

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.methods.choice import choose
 from scripts.methods.recipe_file import RecipeFile

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.methods.fold_start import start_fold
 from scripts.methods.method import Context, Method

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.methods.recipe import SETTINGS, Recipe, given_fields, leaves_open
 from scripts.methods.registry import method_class

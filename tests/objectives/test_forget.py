@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.objectives.base import ForgetBatch
 from scripts.objectives.registry import FORGET, build_forget_objective

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.objectives.base import ForgetBatch
 from scripts.objectives.draws import generators

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.objectives.registry import FORGET, RETAIN, build_forget_objective, build_retain_objective
 

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-
 from scripts.errors import InputError
 from scripts.objectives.registry import RETAIN, build_retain_objective
 from scripts.objectives.supervised import supervised_loss

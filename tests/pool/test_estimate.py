@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.engines.arithmetic import Arithmetic
 from scripts.methods.method import Method
 from scripts.methods.registry import build_method
 from scripts.pool.candidates import Candidate, candidates
 from scripts.pool.estimate import Estimate
+from torch import nn
 
 ABOUT = {"goal": "unlearn", "schedule": "joint", "reference": "fold", "exact": False, "task": "segmentation"}
 

@@ -6,7 +6,6 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scripts.pool.mock_requests import mixed
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from scripts.attacks.quantisation import Quantised
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import predict

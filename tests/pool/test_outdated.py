@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from scripts.cohort.cohort import Cohort
 from scripts.cohort.membership import Membership
 from scripts.cohort.model_record import ModelRecord

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from scripts.pool.candidates import Candidate, candidates
 from scripts.pool.preparation import recipe_file
 from scripts.pool.trial import Measured, Trial

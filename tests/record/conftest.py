@@ -22,7 +22,6 @@ class Run:
 def forget(bench: Any, root: Path, *, rounds: int = 2, bisect: bool = True) -> tuple[Any, Any, Any]:
     """Folder, student and trainer of a forgetting phase with all handlers of configs/forget.yaml."""
     import torch
-
     from scripts.engines.forget import ForgetTrainer
     from scripts.engines.forward import Forward
     from scripts.engines.handlers import EpochSeed, History, Resume, StopAtGoal, StudentState

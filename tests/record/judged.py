@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from scripts.files import write_bytes, write_json
 from scripts.identity import Identity
 from scripts.identity.identity import plain_digest

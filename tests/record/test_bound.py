@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from scripts.errors import InputError, Refused
 from scripts.files import write_json
 from scripts.record.bound import bound_verdict, verdict_errors

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-
 from scripts.record import __main__ as record
 from scripts.record.keys import HospitalKeys
 from tests.record.test_ledger import certify

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from scripts.record.clinical_guard import clinical_guard, guarded
 from scripts.tasks import build_task
 

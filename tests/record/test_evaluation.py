@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
 from scripts.cohort import resolve
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.phantom import Phantom
@@ -23,6 +21,7 @@ from scripts.record.recovery import Recovery
 from scripts.record.run_folder import RunFolder
 from scripts.request import Request
 from scripts.tasks import build_task
+from torch import nn
 
 
 def metrics(run) -> dict:

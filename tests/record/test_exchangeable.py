@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from scripts.record.exchangeable import alike_problem, made_alike
 from tests.record.judged import TRAINING
 

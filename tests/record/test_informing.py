@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.record.informing import informing
 from tests.record.judged import Run, passing_pool
 

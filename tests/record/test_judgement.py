@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError, Refused
 from scripts.record.scored import request_scores
 from scripts.settings.groups.references import ATTACKS

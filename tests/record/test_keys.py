@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
 from scripts.errors import InputError
 from scripts.record import __main__ as record
 from scripts.record.keys import HospitalKeys, load_keys

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from scripts.errors import InputError, Refused
 from scripts.record import __main__ as record
 from scripts.record.certificate import build_certificate, due_date, file_hashes

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from scripts.errors import InputError
 from scripts.record.keys import canonical
 from scripts.record.lineage import Descent, Lineage

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from scripts import processes
 from scripts.errors import InputError, Refused
 from scripts.record.lock import LOCK, lock_folder, unlock_folder

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine, Events
-
 from scripts.record.outcome import FitScale
 from scripts.student.storage import load_student
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError, Refused
 from scripts.files import write_bytes, write_json
 from scripts.identity import Identity, file_digest

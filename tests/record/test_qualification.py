@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.mock_scores import told

@@ -13,8 +13,6 @@ import pytest
 import torch
 from monai.losses import DiceCELoss
 from monai.transforms import Compose
-from torch import nn
-
 from scripts.attacks.recovery import EVALUATED
 from scripts.cohort import Cohort
 from scripts.cohort.loaders import CohortLoaders
@@ -23,6 +21,7 @@ from scripts.engines.fold_teachers import load_fold_teachers
 from scripts.engines.predict import Rows, predict
 from scripts.record.recovery import CORRECTED, FOLD_TEACHER, Recovery, corrected, kept, pooled
 from scripts.tasks import build_task
+from torch import nn
 
 FIGURES = {
     *("dice", "dice_before", "recovered_dice", "score", "score_before", "recovered_score"),

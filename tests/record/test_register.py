@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.record import __main__ as record
 from scripts.record.register import Register, Row, exit_code_of

@@ -6,7 +6,6 @@ import dataclasses
 import json
 
 import pytest
-
 from scripts.cohort.fingerprints import Fingerprints
 from scripts.errors import InputError
 from scripts.record.resolution import WriteResolution, compare_resolution

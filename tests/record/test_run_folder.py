@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from scripts import processes
 from scripts.errors import InputError, Refused
 from scripts.files import announce, atomic_path, write_bytes

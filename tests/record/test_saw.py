@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from scripts.cohort.membership import Membership
 from scripts.cohort.model_record import ModelRecord
 from scripts.errors import InputError

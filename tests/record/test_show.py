@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from scripts.errors import InputError
 from scripts.record import __main__ as record
 from scripts.record.show import release_lines

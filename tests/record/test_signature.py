@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.record.certificate import APART
 from scripts.record.keys import HospitalKeys

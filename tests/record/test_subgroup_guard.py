@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.record.subgroup_guard import measured_subgroups, subgroup_check
 from scripts.references.scoring import age_years, groups

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine
-from torch import nn
-
 from scripts.cohort.build import build_cohort
 from scripts.cohort.model_record import ModelRecord
 from scripts.cohort.split_file import RecordedSplit
@@ -17,6 +15,7 @@ from scripts.engines.handlers import KeepBest
 from scripts.errors import InputError
 from scripts.record.run_folder import RunFolder
 from scripts.record.teacher_run import TeacherRun
+from torch import nn
 
 
 def teacher_run(root: Path, path: Path, *, weight: float = 1.0, fail: bool = False, **settings: Any) -> TeacherRun:

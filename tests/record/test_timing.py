@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from ignite.engine import Engine
-
 from scripts.errors import InputError
 from scripts.record.timing import Timing, cpu_seconds
 from scripts.system import peak_memory

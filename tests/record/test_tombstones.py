@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from scripts.errors import InputError
 from scripts.record.forgotten import tombstone_units
 from scripts.record.keys import HospitalKeys, load_keys

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from scripts.errors import InputError, Refused
 from scripts.record.run_folder import RunFolder
 from scripts.record.trial import Reversal, forgotten_weights, load_trial, trial_folder

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from scripts.errors import Refused
 from scripts.record.run_folder import RunFolder
 from scripts.record.tries import LEVEL, Tries, level_of

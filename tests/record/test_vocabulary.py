@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scripts.record.vocabulary import VOCABULARY, group_names, public_name
 
 ALLOWED = {attribute: set(names.values()) for attribute, names in VOCABULARY.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.identity import file_digest

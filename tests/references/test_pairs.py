@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.identity import Identity
 from scripts.record.phase import made_by
 from scripts.record.run_folder import RunFolder

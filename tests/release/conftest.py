@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.files import write_bytes, write_json
 from scripts.identity import Identity, file_digest
 from scripts.record.keys import HospitalKeys

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError, Refused
 from scripts.files import write_json
 from scripts.record.check import check_release

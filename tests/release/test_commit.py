@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError, Refused
 from scripts.files import announce
 from scripts.identity import file_digest

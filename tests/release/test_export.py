@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from scripts.errors import Refused
 from scripts.files import write_json, write_tensors
 from scripts.identity import file_digest

@@ -13,7 +13,6 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow, verify_metadata, verify_net_in_out
 from PIL import Image
-
 from scripts.data import build_source
 from scripts.data.transforms import preprocessing
 from scripts.files import read_json

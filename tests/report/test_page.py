@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from scripts.files import write_json
 from scripts.report.page import Report, fraction_interval
 from tests.record.judged import Run, passing_pool, pool_of

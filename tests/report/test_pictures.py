@@ -11,8 +11,6 @@ import pytest
 import torch
 from monai.transforms import Compose
 from PIL import Image
-from torch import nn
-
 from scripts.cohort import resolve
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.phantom import Phantom
@@ -25,6 +23,7 @@ from scripts.record.run_folder import RunFolder
 from scripts.report.pictures import Pictures
 from scripts.request import Request
 from scripts.tasks import build_task
+from torch import nn
 
 HISTORY = "phase,epoch,iteration,name,value\nforget,1,20,loss,0.5\nforget,2,40,loss,0.4\nrestore,1,20,kept,-0.01\n"
 

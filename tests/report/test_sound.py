@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import Refused
 from scripts.files import write_json
 from scripts.report.page import Report

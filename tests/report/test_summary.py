@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.files import write_json
 from scripts.record.run_folder import RunFolder

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.request import GROUNDS, LEVELS, read_request
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.request import read_request
 from scripts.request.withdrawn import dated

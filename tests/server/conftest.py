@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
-
 from bundle.build import build
 from bundle.label import APP, install
 from bundle.tasks import TASKS
+from PIL import Image
 from scripts.data.phantom import Phantom
 
 SEGMENTATION, CLASSIFICATION = "phantom_unlearning_segmentation", TASKS["dermoscopy_classification"].name

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigWorkflow
 from PIL import Image
-
 from scripts.identity.identity import file_digest
 from tests.server.conftest import CLASSIFICATION, PATIENTS, SEGMENTATION, Server
 

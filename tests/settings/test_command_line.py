@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from scripts.errors import InputError
 from scripts.settings.command_line import CommandLine, read_command_line
 from scripts.settings.config_file import known_ids, read_config

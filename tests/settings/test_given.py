@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from monai.bundle import ConfigWorkflow
-
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
 from scripts.settings.config_file import read_config

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-
 from scripts.errors import InputError
 from scripts.settings import SETTINGS, read_value
 from scripts.settings.setting import Kind, Setting

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from monai.networks.nets import BasicUNet, SegResNet, UNet, resnet18
-from torch import nn
-
 from scripts.student.adapter import AdapterStudent
+from torch import nn
 
 SMALL = {"channels": (4, 8, 16), "strides": (2, 2), "norm": "batch", "dropout": 0.2}
 

@@ -7,7 +7,6 @@ import copy
 import pytest
 import torch
 from monai.networks.nets import DynUNet
-
 from scripts.student.copies import release_activations
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.student.frozen_norm import FrozenBatchNorm, freeze_norms, unfreeze_norms
+from torch import nn
 
 KINDS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 

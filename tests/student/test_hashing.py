@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import torch
-
 from scripts.student.hashing import architecture_hash, state_hash
 
 STATE = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.tensor(3), "h": torch.ones(2, dtype=torch.bfloat16)}

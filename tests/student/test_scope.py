@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.networks.nets import BasicUNet, DenseNet121, FlexibleUNet, SegResNet, UNet, resnet18
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.scope import ADAPTABLE, head_name, resolve_scope, trace
+from torch import nn
 
 UNET = {"channels": (4, 8, 16), "strides": (2, 2)}
 FLEXIBLE = {"decoder_channels": (16, 8, 8, 4, 4)}

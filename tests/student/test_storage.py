@@ -9,7 +9,6 @@ import pytest
 import torch
 from monai.networks.nets import UNet
 from safetensors.torch import load_file
-
 from scripts.errors import InputError
 from scripts.student.hashing import state_hash
 from scripts.student.storage import load_student
@@ -81,7 +80,6 @@ def test_the_same_student_gives_the_same_bytes(restored, tmp_path):
 @pytest.mark.parametrize("name", ["unet-2d-residual", "unet-2d-transposed"])
 def test_peft_reads_the_folder(name, build, attach, move, tmp_path):
     from peft import LoraConfig, PeftModel
-
     from scripts.student.transposed import register
 
     network, sample = build(name)

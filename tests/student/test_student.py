@@ -7,7 +7,6 @@ import copy
 import pytest
 import torch
 from monai.networks import eval_mode, train_mode
-
 from scripts.errors import InputError
 from scripts.student.hashing import state_hash
 

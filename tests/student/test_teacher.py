@@ -9,10 +9,9 @@ import pytest
 import torch
 from monai.networks.nets import UNet
 from safetensors.torch import save_file
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.teacher import clone, load_teacher
+from torch import nn
 
 
 def network(**changes) -> nn.Module:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.adapted import ADAPTER
 from scripts.student.transposed import delta_weight, register
+from torch import nn
 
 
 def adapted(base: nn.Module, rank: int = 3):

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from monai.networks.nets import UNet
-from torch import nn
-
 from scripts.errors import InputError
 from scripts.student.hashing import state_hash
 from scripts.student.storage import load_student
 from scripts.student.teacher import clone
 from scripts.student.whole import WholeStudent
+from torch import nn
 
 
 def unet(seed: int) -> nn.Module:

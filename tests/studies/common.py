@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-
 from scripts.chain import run_workflow
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import model_path

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-
 from scripts.engines.agreement import agreement
 from scripts.record.evaluation import Evaluation
 from scripts.record.recovery import Recovery
 from scripts.record.run_folder import RunFolder
 from scripts.workspace.workspace import Workspace, settings_of
 from tests.studies import common
+from torch import nn
 
 # Name in the tables -> settings of `forget`; the first is what was the default before there were methods.
 ARMS: dict[str, dict[str, Any]] = {

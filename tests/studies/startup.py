@@ -21,7 +21,6 @@ from statistics import median
 from typing import Any
 
 from monai.bundle import ConfigParser
-
 from scripts.settings.given import read_settings
 from scripts.settings.running import Running
 from scripts.settings.workflows import WORKFLOWS

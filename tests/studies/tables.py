@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scipy.stats import t
-
 from scripts.pool.trial import LEAST_SCORE
 from scripts.references.verifier_study import OUTCOMES, PATTERNS
 from tests.studies.common import RESULTS, read

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.cohort.build import build_cohort
 from scripts.data import build_source
 from tests.studies import common

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of
 from tests.bench.cases import LESION, write_request

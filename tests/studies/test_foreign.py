@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
-
 from scripts.chain import run_workflow
 from scripts.cohort.split_file import RecordedSplit
 from scripts.foreign.bundle import ForeignBundle

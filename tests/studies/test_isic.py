@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.studies import common
 
 SEEDS = (1, 2, 3)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of
 from tests.bench.cases import LESION, lay_out, write_request

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.attacks.quantisation import Quantised
 from scripts.pool import preparation
 from scripts.pool.mock_scoring import MockScoring

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
 from scripts.engines.models import model_path
 from scripts.pool.candidates import Candidate
 from scripts.pool.mock_requests import MockRequest, MockRequests
@@ -30,6 +28,7 @@ from scripts.verify.check import Check
 from scripts.verify.decisions import Decided
 from scripts.workspace.workspace import Workspace, settings_of
 from tests.studies import common
+from torch import nn
 
 BLOCKS = range(15)
 FOLDS, REQUESTS, MEMBERS = 5, 36, 3

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.cohort.build import build_cohort
 from scripts.data import build_source
 from scripts.data.phantom import recall_slope

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.methods.recipe_file import RecipeFile
 from tests.bench.cases import LESION, write_request
 from tests.studies import common

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.bench.cases import LESION
 from tests.bench.cases import write_request as write_lesion
 from tests.studies import common

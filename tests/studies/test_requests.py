@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.cohort.membership import Membership
 from scripts.cohort.split_file import RecordedSplit
 from scripts.record.keys import HospitalKeys

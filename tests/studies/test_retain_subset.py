@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.studies import common
 from tests.studies.test_phantom import PAIRED, REQUEST, cohort, pool, slope
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.cohort.cohort import units
 from scripts.references.scoring import Scoring
 from scripts.workspace.workspace import Workspace, settings_of

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from scripts.data import build_source
 from scripts.data.phantom import recall_slope
 from scripts.data.transforms import preprocessing

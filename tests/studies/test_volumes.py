@@ -16,7 +16,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-
 from scripts.cohort.split_file import RecordedSplit
 from scripts.settings.config_file import read_config
 from tests.studies import common

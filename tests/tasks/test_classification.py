@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import log_loss, recall_score, roc_auc_score
-
 from scripts.tasks import build_task
+from sklearn.metrics import log_loss, recall_score, roc_auc_score
 
 TASK = build_task("classification")
 

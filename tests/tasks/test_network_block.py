@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.networks.nets import DenseNet121, DynUNet, SegResNetDS
-from torch import nn
-
 from scripts.data import build_source
 from scripts.engines.arithmetic import Arithmetic
 from scripts.errors import InputError
 from scripts.tasks.network_block import check_block
+from torch import nn
 
 BLANK = torch.zeros(2, 1, 32, 32)
 

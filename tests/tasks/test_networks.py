@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from scripts.data.phantom import Phantom
 from scripts.errors import InputError
 from scripts.tasks import NETWORKS, build_network

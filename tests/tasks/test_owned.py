@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from scripts.tasks.registry import TASKS
 
 NAMED = {"scripts/data/phantom.py"}  # it can draw labels for several tasks

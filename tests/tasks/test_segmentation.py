@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import binary_dilation, binary_erosion
-from sklearn.metrics import f1_score, jaccard_score, recall_score
-
 from scripts.tasks import build_task
 from scripts.tasks.overlap import boundary_band
+from sklearn.metrics import f1_score, jaccard_score, recall_score
 
 TASK = build_task("segmentation")
 

@@ -7,12 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score
-from torch.nn import functional
-
 from scripts.errors import InputError
 from scripts.tasks import build_task
 from scripts.tasks.overlap import boundary_band
+from sklearn.metrics import f1_score
+from torch.nn import functional
 
 BINARY, CLASSES, LABELS = (
     build_task(name) for name in ("segmentation", "multiclass_segmentation", "multilabel_segmentation")

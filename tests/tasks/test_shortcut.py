@@ -6,7 +6,6 @@ import copy
 
 import pytest
 import torch
-
 from scripts.tasks.networks import build_network
 from scripts.tasks.shortcut import PooledShortcut, scriptable
 

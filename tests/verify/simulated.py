@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from scripts.verify.scores import ModelScores, RequestScores
 
 IMAGES, PATIENTS, VALIDATION = 16, 4, 30

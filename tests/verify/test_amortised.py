@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from scripts.verify.amortised import Delivered, decide_amortised
 from scripts.verify.check import Check
 from scripts.verify.decisions import Decided, decided

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from scripts.verify.decisions import decided
 
 IMAGES, CELLS, MEMBERS, SPREAD = 4, 64, 3, 0.05

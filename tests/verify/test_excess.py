@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-
 from scripts.verify.excess import excess_departure
 
 IMAGES, REFERENCES = 16, 6

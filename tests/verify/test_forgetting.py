@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from scripts.verify.forgetting import CorrectedScore, forgotten_fraction, recovered_share
 
 ORIGINAL, RETRAINED = CorrectedScore(5.0, 2.0), CorrectedScore(1.5, 1.0)

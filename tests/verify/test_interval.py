@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import binom, bootstrap
-
 from scripts.verify.interval import bootstrap_mean
 
 NONE = {"mean": None, "low": None, "high": None}

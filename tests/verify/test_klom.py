@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import integrate, stats
-
 from scripts.verify.klom import gaussian_divergence, klom
 from tests.verify.simulated import simulated
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score, roc_curve
-
 from scripts.verify.membership import area, lira_attack, population_attack, true_positives
 from scripts.verify.scores import ModelScores, RequestScores
+from sklearn.metrics import roc_auc_score, roc_curve
 
 
 def test_area_is_that_of_scikit_learn_ties_among_them() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from scripts.verify.mock_requests import Departures, deviations, judge_procedure
 
 DRAWS = 100

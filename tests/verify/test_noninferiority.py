@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
-
 from scripts.verify.noninferiority import noninferiority
+from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 
 def measures(seed: int = 0, loss: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

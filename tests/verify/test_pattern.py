@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-
 from scripts.verify.pattern import pattern
 
 PAIRS, IMAGES = 6, 20

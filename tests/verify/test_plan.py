@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-
 from scripts.verify.plan import detectable_gap, lower_effect, plan_pairs
 from scripts.verify.power import power
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
-
 from scripts.verify.rates import clopper_pearson, disjoint_blocks, pool_rate
+from statsmodels.stats.proportion import proportion_confint
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 59), (14, 14), (3, 15), (1, 1)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from scripts.verify.membership import population_attack
 from scripts.verify.rmia import rmia_attack
 from tests.verify.test_membership import pool

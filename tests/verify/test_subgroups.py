@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
-
 from scripts.verify.subgroups import subgroups
+from statsmodels.stats.multitest import multipletests
 
 NAMES = [("sex", "female"), ("sex", "male"), ("age", "below 40")]
 

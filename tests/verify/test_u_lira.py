@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-
 from scripts.verify.scores import ModelScores, RequestScores
 from scripts.verify.u_lira import u_lira
 

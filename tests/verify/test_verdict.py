@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from scripts import errors
 from scripts.verify.check import Check
 from scripts.verify.scores import ModelScores, RequestScores

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from scripts.engines import fold_teachers
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of

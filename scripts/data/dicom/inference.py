@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
-
 from scripts.data.dicom.index import read_index
 from scripts.data.dicom.reading import read_series
 from scripts.data.dicom.segmentation import SUFFIX, is_segmentation_of_ours, write_segmentation

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from monai.transforms import MapTransform
-
 from scripts.data.dicom.index import EXTRA
 from scripts.data.loading import EXTENT, GEOMETRY
 from scripts.data.volumes import Volume, in_dims, upright

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from scripts.data.dicom.index import EXTRA
 from scripts.data.dicom.reading import TO_RAS
 from scripts.errors import InputError

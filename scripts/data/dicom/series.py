@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from scripts.errors import InputError
 
 DOUBLED, UNEVEN = 0.01, 0.1  # mm; of the least distance

@@ -6,9 +6,8 @@ import copy
 from typing import Any
 
 from ignite.engine import Engine, Events
-from torch import nn
-
 from scripts.errors import InputError
+from torch import nn
 
 
 class KeepBest:

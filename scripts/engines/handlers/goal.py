@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ignite.engine import Engine, Events
-
 from scripts.engines.criterion import Criterion
 from scripts.engines.predict import Logits
 

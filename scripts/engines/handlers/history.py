@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-
 from scripts import processes
 from scripts.errors import InputError
 from scripts.files import announce, write_bytes, write_text

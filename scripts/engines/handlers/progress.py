@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 
 from ignite.engine import Engine, Events
-from tqdm import tqdm
-
 from scripts import processes
+from tqdm import tqdm
 
 
 class Progress:

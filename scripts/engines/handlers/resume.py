@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-
 from scripts import processes
 from scripts.errors import InputError
 from scripts.files import write_tensors

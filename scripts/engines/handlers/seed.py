@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-
 from scripts import processes
 from scripts.data.datasets import derive_seed
 

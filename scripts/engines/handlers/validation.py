@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from monai.handlers import ValidationHandler
-
 from scripts.errors import require_positive
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
-
 from scripts.data.dicom.index import read_index
 from scripts.errors import InputError
 from tests.data.dicom.series import write_series

@@ -8,7 +8,6 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-
 from scripts.data.dicom.index import read_index
 from scripts.data.dicom.reading import read_series
 from scripts.data.volumes import read_volume, upright

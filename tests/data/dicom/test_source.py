@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-
 from scripts.data import build_source
 from scripts.data.dicom.index import read_index
 from scripts.data.dicom.segmentation import write_segmentation
@@ -109,7 +108,6 @@ def test_what_the_data_cannot_be(known: Any) -> None:
 
 def test_a_mask_replaces_nothing_but_an_earlier_mask(known: Any, tmp_path: Path) -> None:
     from monai.data import MetaTensor
-
     from scripts.data.dicom.inference import ReadSeriesd, SaveSegmentationd, series_in
 
     (item,) = series_in(known.folder)

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
-
 from scripts.engines.handlers import KeepBest
+from torch import nn
 
 
 def validated(best: KeepBest, network: nn.Linear, metrics: list[float]) -> None:

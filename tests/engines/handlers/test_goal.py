@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from ignite.engine import Engine
-
 from scripts.engines.handlers import StopAtGoal
 
 

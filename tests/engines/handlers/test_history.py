@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
 from scripts.engines.handlers import History
 from scripts.engines.handlers.history import COLUMNS, read_history
 from scripts.errors import InputError
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 def trained(path: Path, *, phase: str = "train", losses: tuple[float, ...] = (1.0, 3.0, 5.0, 7.0), **settings: Any):

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 from ignite.engine import Engine, Events
-
 from scripts.engines.handlers import Progress
 
 

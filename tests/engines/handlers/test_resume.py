@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from torch import nn
-
 from scripts.engines.handlers import Resume, StudentState
 from scripts.errors import InputError
+from torch import nn
 
 
 class Counter:

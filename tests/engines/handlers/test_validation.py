@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from ignite.engine import Engine
 from monai.engines import Evaluator
-
 from scripts.engines.handlers import Validation
 from scripts.errors import InputError
 
