@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bundle.tasks import TASKS, task_bundle
-from scripts.errors import BAD_INPUT, DONE, InputError, disk_full
+from scripts.errors import BAD_INPUT, DONE, FAIL, InputError, disk_full
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -28,9 +28,17 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--output", required=True, help="folder that receives the bundle's folder")
     build.add_argument("--model", help="trained weights (a state dict) of the task's network")
     build.add_argument(
-        "--records", action="store_true", help="also copy the model's record and split, for use in house"
+        "--records",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="copy the model's record and split as well; by itself where the record names the task's public data set",
     )
+    build.add_argument("--pool", action="store_true", help="copy the fold teachers and the recipe as well")
+    build.add_argument("--url", default="", help="where large files will lie: writes large_files.yml for the Model Zoo")
     build.add_argument("--untrained", action="store_true", help="random weights; every page then says UNTRAINED")
+    check = commands.add_parser("check", help="what the Model Zoo, Hugging Face and a stranger ask of a bundle")
+    check.add_argument("folder", help="folder of a built bundle")
+    check.add_argument("--dataset_dir", default="", help="its data set, to check the training's properties too")
     label = commands.add_parser("install-label", help="MONAI Label in a folder of its own, with built bundles")
     label.add_argument("--app", required=True, help="folder that receives environment, app and start.sh")
     label.add_argument("--bundle", required=True, action="append", help="a built bundle; may be given several times")
@@ -51,6 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print("\n".join(write_settings(Path(__file__).resolve().parents[1])) or "all settings are up to date")
             return DONE
+        if given.command == "check":
+            from bundle.check import check
+
+            faults = check(given.folder, dataset_dir=given.dataset_dir)
+            print("\n".join(faults) or f"{given.folder}: no fault found")
+            return FAIL if faults else DONE
         if given.command == "install-label":
             from bundle.label import install
 
@@ -60,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = task_bundle(given.task)
         from bundle.build import build  # imports torch and MONAI: seconds that a mistyped option need not cost
 
-        built = build(task, output=given.output, model=given.model, untrained=given.untrained, records=given.records)
+        options = {name: getattr(given, name) for name in ("model", "untrained", "records", "pool", "url")}
+        built = build(task, output=given.output, **options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
-from typing import Any
 
 import torch
 from bundle import folding
-from bundle.metadata import UNTRAINED, metadata
+from bundle.large_files import write_large_files
+from bundle.metadata import metadata
+from bundle.pages import write_pages
+from bundle.provenance import copy_pool, copy_provenance
 from bundle.tasks import TASKS, TaskBundle
 from monai.bundle import ConfigParser
-from scripts.cohort.membership import record_path
-from scripts.cohort.split_file import FILE_NAME
 from scripts.errors import InputError
 from scripts.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-TEMPLATES = Path(__file__).with_name("templates")
 COPIED = ("LICENSE", "sample_data", "requirements.txt", "requirements-cpu.txt", "requirements-gpu.txt")
 # Settings of an overlay that name a place in this repository; a bundle keeps its own.
 PLACES = frozenset({"model_dir"})
@@ -44,7 +41,9 @@ def build(
     output: str | Path,
     model: str | Path | None = None,
     untrained: bool = False,
-    records: bool = False,
+    records: bool | None = None,
+    pool: bool = False,
+    url: str = "",
     root: Path = ROOT,
 ) -> Built:
     """Write the bundle of `task` to `output`/`task.name`; it appears whole or not at all.
@@ -55,7 +54,9 @@ def build(
         model: trained weights of the task's network, a state dict.
         untrained: write random weights instead, and say so in every page.
         records: also copy the model's record and its split, by which requests are answered. Whoever has them can test
-            whether an id was trained on: for a bundle that stays where the data is.
+            whether an id was trained on. None copies them where the data set is the task's own, which is public.
+        pool: also copy the fold teachers and what `prepare` found, so that a request can be answered at once.
+        url: where large files will lie, for `large_files.yml`; empty writes none.
         root: the repository.
 
     Raises:
@@ -76,8 +77,13 @@ def build(
     done = False
     try:
         _assemble(work, task, root=root, model=model, untrained=untrained)
-        if records:
-            _records(work / "models", model)
+        recorded = copy_provenance(work / "models", model, task, records=records)
+        if pool:
+            if model is None or not recorded:
+                raise InputError("--pool: needs --model with its records, by which a fold teacher is known to be clean")
+            copy_pool(work / "models", model)
+        write_pages(work, task, trained=not untrained, recorded=recorded, pool=pool)
+        write_large_files(work, url=url)
         _readable(work)
         os.replace(work, target)
         done = True
@@ -104,12 +110,11 @@ def _assemble(work: Path, task: TaskBundle, *, root: Path, model: str | Path | N
             shutil.copy(source, work / name)
     shutil.copytree(root / "scripts", work / "scripts", ignore=NOT_CODE)
     inference = _configs(work / "configs", task, root=root)
-    sha256 = _weights(work / "models" / "model.pt", inference, task, model=model, untrained=untrained)
+    _weights(work / "models" / "model.pt", inference, task, model=model, untrained=untrained)
     settings = folding.settings(inference)
     base = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
     described = metadata(base, task, settings, trained=not untrained)
     write_text(work / "configs" / "metadata.json", json.dumps(described, indent=4, ensure_ascii=False) + "\n")
-    _pages(work, task, settings, sha256=sha256, untrained=untrained)
 
 
 def _configs(folder: Path, task: TaskBundle, *, root: Path) -> Path:
@@ -148,8 +153,8 @@ def _bundle_name(name: str, task: TaskBundle) -> str | None:
     return None if name in {each.answers.inference for each in TASKS.values()} else name
 
 
-def _weights(target: Path, inference: Path, task: TaskBundle, *, model: str | Path | None, untrained: bool) -> str:
-    """Write `model.pt` after checking that it fits the bundle's network; returns the file's sha256."""
+def _weights(target: Path, inference: Path, task: TaskBundle, *, model: str | Path | None, untrained: bool) -> None:
+    """Write `model.pt` after checking that it fits the bundle's network; given weights stay byte for byte."""
     if not model and not untrained:
         raise InputError(
             f"models/model.pt of this repository was trained on the phantom, not for {task.name}: "
@@ -161,46 +166,10 @@ def _weights(target: Path, inference: Path, task: TaskBundle, *, model: str | Pa
     if model:
         from scripts.student.teacher import load_teacher
 
-        network = load_teacher(network, model)
+        load_teacher(network, model)
     target.parent.mkdir()
-    torch.save(network.state_dict(), target)
-    return hashlib.sha256(target.read_bytes()).hexdigest()
-
-
-def _records(target: Path, model: str | Path | None) -> None:
-    """Copy what lies beside the weights and says who was trained on.
-
-    Raises:
-        InputError: there is no record, or no split.
-    """
-    if model is None:
-        raise InputError("--records: needs --model, whose records are copied")
-    beside = {
-        record_path(model): record_path(target / "model.pt"),
-        Path(model).with_name(FILE_NAME): target / FILE_NAME,
-    }
-    for source, copy in beside.items():
-        if not source.is_file():
-            raise InputError(f"--records: {source}: no such file; the model was not trained by this bundle")
-        shutil.copy(source, copy)
-
-
-def _pages(work: Path, task: TaskBundle, settings: dict[str, Any], *, sha256: str, untrained: bool) -> None:
-    words = {key: str(value) for key, value in settings.items()} | {
-        "title": task.title,
-        "state": f"**{UNTRAINED}.** " if untrained else "",
-        "description": task.description,
-        "image": task.image[0].upper() + task.image[1:],
-        "data_source": task.data_source,
-        "output": task.answers.describe(task.answers.output, task.classes),
-        "performance": "None: the weights are random."
-        if untrained
-        else "Not measured by the builder. Run the evaluation below on held-out patients and state the figures here.",
-        "weights": UNTRAINED if untrained else "trained; given to the builder with --model",
-        "references": "\n".join(f"- {reference}" for reference in task.references),
-        "sha256": sha256,
-    }
-    for template, path in (("README.md", "docs/README.md"), ("model_card.md", "models/README.md")):
-        text = (TEMPLATES / template).read_text(encoding="utf-8")
-        write_text(work / path, Template(text).substitute(words))
-    write_text(work / "docs" / "data_license.txt", task.data_licence + "\n")
+    if model:
+        # The record beside it names the file's digest.
+        shutil.copyfile(model, target)
+    else:
+        torch.save(network.state_dict(), target)

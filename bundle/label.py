@@ -18,13 +18,22 @@ ROOT = Path(__file__).resolve().parents[1]
 ALONE = ("monailabel==0.8.5", "pydicom-seg==0.4.1")
 APP = "monaibundle"  # Label's sample app for bundles
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "eval")
-# What Label imports of torchvision, for transforms that no bundle of ours names.
-STAND_IN = """def make_grid(*args, **settings):
+# What Label, and transformers below peft, import of torchvision; no bundle of ours uses it.
+_NOT_HERE = """def {0}(*args, **settings):
     raise NotImplementedError("torchvision is not installed")
-
-
-save_image = make_grid
 """
+STAND_INS = {
+    "__init__.py": "from . import io, transforms, utils\n",
+    "io.py": "",
+    "utils.py": _NOT_HERE.format("make_grid") + "\n\nsave_image = make_grid\n",
+    "transforms/__init__.py": """from enum import Enum
+
+from . import functional
+
+InterpolationMode = Enum("InterpolationMode", "NEAREST NEAREST_EXACT BILINEAR BICUBIC BOX HAMMING LANCZOS")
+""",
+    "transforms/functional.py": _NOT_HERE.format("pil_to_tensor"),
+}
 
 
 def install(
@@ -77,10 +86,8 @@ def _environment(folder: Path, *, torch: str, vision: bool, root: Path) -> None:
     if vision:
         _pip(folder, "torchvision")
     else:
-        place = _packages(folder) / "torchvision"
-        place.mkdir(exist_ok=True)
-        write_text(place / "__init__.py", "from . import utils\n")
-        write_text(place / "utils.py", STAND_IN)
+        for name, text in STAND_INS.items():
+            write_text(_packages(folder) / "torchvision" / name, text)
     stamp.touch()
 
 

@@ -16,13 +16,18 @@ class TaskBundle:
     Attributes:
         name: folder name, which MONAI takes as the model's name and for its guess at the type of model.
         overlay: data overlay of `configs/` whose values become the defaults.
+        data_set: name of the public data set that the overlay is for.
+        example: level and id of a request on it.
         answers: the kind of its predictions.
         classes: names of the values of a prediction, in order.
+        performance: what was measured of the weights that the project delivers; empty where it delivers none.
         title, task, description, image, data_source, data_licence, references: text for metadata and pages.
     """
 
     name: str
     overlay: str
+    data_set: str
+    example: tuple[str, str]
     answers: Answers
     classes: tuple[str, ...]
     title: str
@@ -32,6 +37,7 @@ class TaskBundle:
     data_source: str
     data_licence: str
     references: tuple[str, ...]
+    performance: str = ""
 
 
 METHOD = "Datta and Alam, Erase to Retain, arXiv:2511.16574, 2025"
@@ -40,6 +46,8 @@ TASKS = {
     "retina": TaskBundle(
         name="retinal_vessel_unlearning_segmentation",
         overlay="chase.yaml",
+        data_set="chase",
+        example=("patient", "01"),
         answers=STRUCTURE,
         classes=("background", "vessel"),
         title="Retinal vessel unlearning segmentation",
@@ -57,6 +65,8 @@ TASKS = {
     "dermoscopy": TaskBundle(
         name="dermoscopy_lesion_unlearning_segmentation",
         overlay="isic.yaml",
+        data_set="isic",
+        example=("image", "ISIC_0012464"),
         answers=STRUCTURE,
         classes=("background", "lesion"),
         title="Dermoscopy lesion unlearning segmentation",
@@ -78,6 +88,8 @@ TASKS = {
     "dermoscopy_classification": TaskBundle(
         name="dermoscopy_lesion_unlearning_classification",
         overlay="isic_classification.yaml",
+        data_set="isic_classification",
+        example=("image", "ISIC_0000002"),
         answers=LABEL,
         classes=("melanoma", "nevus", "seborrheic keratosis"),
         title="Dermoscopy lesion unlearning classification",

@@ -10,7 +10,7 @@ import torch
 import yaml
 from scripts.tasks.networks import build_network
 
-SCHEMA = Path(__file__).with_name("meta_schema_20240725.json")
+SCHEMA = Path(__file__).resolve().parents[2] / "bundle" / "meta_schema_20240725.json"
 
 
 @pytest.fixture(scope="session")

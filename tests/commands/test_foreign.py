@@ -103,7 +103,7 @@ def test_from_a_bundle_to_a_bundle(given: dict[str, Any], tmp_path: Path) -> Non
 def _same_tools(made: Path, folder: Path, tmp_path: Path) -> None:
     """MONAI's own checks pass for the new bundle, and it runs where the old one ran."""
     schema = tmp_path / "schema.json"
-    shutil.copy(ROOT / "tests" / "bundle" / "meta_schema_20240725.json", schema)
+    shutil.copy(ROOT / "bundle" / "meta_schema_20240725.json", schema)
     configs = made / "configs"
     verify_metadata(meta_file=str(configs / "metadata.json"), filepath=str(schema))
     files = {"meta_file": str(configs / "metadata.json"), "config_file": str(configs / "inference.json")}

@@ -135,7 +135,7 @@ def test_monais_own_checks_pass(tmp_path: Path) -> None:
     made = bundle(**SHAPES["grey"], image_size=(32, 32))
     torch.save({}, tmp_path / "student.pt")
     folder = made.write(tmp_path / "bundle", weights=tmp_path / "student.pt", licence=ROOT / "LICENSE")
-    shutil.copy(ROOT / "tests" / "bundle" / "meta_schema_20240725.json", tmp_path / "schema.json")
+    shutil.copy(ROOT / "bundle" / "meta_schema_20240725.json", tmp_path / "schema.json")
     meta, config = str(folder / "configs" / "metadata.json"), str(folder / "configs" / "inference.json")
     verify_metadata(meta_file=meta, filepath=str(tmp_path / "schema.json"))
     verify_net_in_out(net_id="network_def", meta_file=meta, config_file=config, device="cpu")

@@ -197,7 +197,7 @@ def test_it_is_judged_and_comes_back_as_a_bundle(name: str, tmp_path: Path) -> N
 def checks(bundle: Path, data: Path, scratch: Path) -> dict[str, Any]:
     """Which of MONAI's checks a bundle passes, and through how many images its inference goes."""
     configs = bundle / "configs"
-    shutil.copy(common.ROOT / "tests" / "bundle" / "meta_schema_20240725.json", scratch / "schema.json")
+    shutil.copy(common.ROOT / "bundle" / "meta_schema_20240725.json", scratch / "schema.json")
     meta, config = str(configs / "metadata.json"), str(configs / "inference.json")
     exported = {"filepath": str(scratch / "model.ts"), "ckpt_file": str(bundle / "models" / "model.pt")}
     found: dict[str, Any] = {}
