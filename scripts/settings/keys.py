@@ -8,12 +8,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.data.notices import notice
 from scripts.errors import InputError
 from scripts.settings.command_line import CommandLine
 from scripts.settings.config_file import is_expression, known_ids, read_config
 from scripts.settings.running import Running
 from scripts.settings.schema import SETTINGS, nearest_name
 from scripts.settings.workflows import WORKFLOWS, accepted
+
+
+# Of one data set and its models: the steps of a request are given the same of them, whichever of them asks for which.
+PLACES = frozenset("dataset_dir datalist model_dir fold_dir split_dir reference_dir device".split())
 
 
 def check_all_keys(run: Running, workflow: str, line: CommandLine, own: Mapping[str, Any]) -> None:
@@ -36,7 +41,10 @@ def check_all_keys(run: Running, workflow: str, line: CommandLine, own: Mapping[
             keys = [key for key in read_config(overlay) if key not in SETTINGS and key.replace("#", "::") not in ids]
             # The other workflow files are read only where one of them may know a key.
             check_keys(keys, (ids | set(SETTINGS) | _ids_beside(files[0])) if keys else set(), where=str(overlay))
-        check_keys(line.options, ids | accepted(workflow), where="command line")
+        idle = {key for key in line.options if key in PLACES and key not in ids | accepted(workflow)}
+        for key in sorted(idle):
+            notice(f"{key}: {workflow} has no use for it")
+        check_keys(line.options, ids | accepted(workflow) | idle, where="command line")
         check_keys(line.listed, ids | set(SETTINGS), where="--args_file")
     text = str(run.config)
     for key, value in run.config.items():

@@ -1,0 +1,144 @@
+"""Every command of a built bundle's README, in a copy of the bundle and with nothing of this repository at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from bundle.build import build
+from bundle.check import check, commands
+from bundle.tasks import TASKS
+from PIL import Image
+from scripts.attacks.quantisation import Quantised
+from scripts.chain import run_workflow
+from scripts.pool import preparation
+from scripts.pool.candidates import Candidate
+from scripts.pool.mock_scoring import MockScoring
+from scripts.settings.workflows import accepted
+
+CHILDREN, EDGE = 14, 48
+SHORT = {
+    **{"dataset_name": "chase", "network_name": "unet_half", "in_channels": 3, "out_channels": 1, "image_size": EDGE},
+    **{"epochs": 2, "validate_every": 1, "batch_size": 8, "threads": 1, "progress": False, "select": "last"},
+    **{"near_duplicates": False, "overlays": 1, "attacks": [], "reference_dir": "references", "request": ""},
+}
+FEW = {"steps_per_round": 1, "min_rounds": 1, "max_rounds": 2, "retain_batch": 4, "forget_batch": 2}
+
+
+@pytest.fixture(scope="module")
+def fundus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn photographs in the official layout of CHASE_DB1."""
+    folder, rng = tmp_path_factory.mktemp("chase"), np.random.default_rng(0)
+    for child in range(1, CHILDREN + 1):
+        for eye in "LR":
+            image = rng.normal(110, 12, (64, 64, 3))
+            mask = np.zeros((64, 64), bool)
+            for row in rng.integers(8, 56, 3):
+                mask[row : row + 3] = True
+            image[mask] -= 50
+            name = folder / f"Image_{child:02d}{eye}"
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(f"{name}.jpg", quality=95)
+            for observer in ("1stHO", "2ndHO"):
+                Image.fromarray((mask * 255).astype(np.uint8)).save(f"{name}_{observer}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def repository_of_a_team(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with an overlay that is short enough for a test."""
+    root = tmp_path_factory.mktemp("team") / "root"
+    for part in ("configs", "scripts", "sample_data"):
+        shutil.copytree(repository / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("LICENSE", "requirements.txt", "requirements-cpu.txt", "requirements-gpu.txt"):
+        shutil.copy(repository / name, root / name)
+    (root / "configs" / "chase.yaml").write_text(yaml.safe_dump(SHORT))
+    return root
+
+
+@pytest.fixture(scope="module")
+def models(repository_of_a_team: Path, fundus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A teacher with its pool and recipe, by `train` and `prepare`; two candidates and no attack that trains."""
+    folder = tmp_path_factory.mktemp("models")
+    own = {"bundle_root": str(repository_of_a_team), "dataset_dir": str(fundus), "model_dir": str(folder)}
+    configs = repository_of_a_team / "configs"
+    short = [Candidate("fold_start", {**FEW, "forget_learning_rate": 1e-4})]
+    short += [Candidate("erase_to_retain", {**FEW, "trainable": "all"})]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "candidates", lambda batch: tuple(short))
+        patch.setattr(MockScoring, "attacks", lambda self, without: {"int8": Quantised(8)})
+        own |= {"output_dir": str(folder / "run"), "reference_dir": str(folder / "references")}
+        for name, more in (("train", {}), ("prepare", {"folds": 2, "calibration_requests": 1, "mock_requests": 0})):
+            known = {key: value for key, value in own.items() if key in accepted(name)}
+            files = [str(configs / f"{name}.yaml"), str(configs / "chase.yaml")]
+            run_workflow(files, overrides={**known, **more})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def delivered(repository_of_a_team: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The retina bundle with its pool, copied once more to where a stranger unpacks it."""
+    made = tmp_path_factory.mktemp("built")
+    address = "https://example.org/retina"
+    built = build(
+        TASKS["retina"], output=made, model=models / "model.pt", pool=True, url=address, root=repository_of_a_team
+    ).folder
+    return Path(shutil.copytree(built, tmp_path_factory.mktemp("stranger") / built.name))
+
+
+def test_provenance_comes_along(delivered: Path, models: Path) -> None:
+    """The data set is the task's own and public, so the records come without being asked for, weights byte for byte."""
+    for name in ("model.pt", "model.json", "split.json", "model_fold0.pt", "model_fold1.json", "recipe.json"):
+        assert (delivered / "models" / name).read_bytes() == (models / name).read_bytes(), name
+    listed = yaml.safe_load((delivered / "large_files.yml").read_text())["large_files"]
+    assert {entry["path"] for entry in listed} >= {"models/model.pt", "models/model_fold0.pt"}
+    assert all(entry["url"] == f"https://example.org/retina/{entry['path']}" for entry in listed)
+
+
+@pytest.mark.slow
+def test_it_passes_its_own_check(delivered: Path, fundus: Path) -> None:
+    assert check(delivered, dataset_dir=str(fundus)) == []
+
+
+@pytest.mark.slow
+def test_a_stranger_can_follow_it(delivered: Path, fundus: Path) -> None:
+    lines = commands((delivered / "docs" / "README.md").read_text(encoding="utf-8"))
+    workflows = [shlex.split(line)[4] for line in lines if "monai.bundle run" in line]
+    assert workflows == ["infer", "forget", "evaluate", "revert", "train"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    for line in lines:
+        words = [str(fundus) if word == "DIR" else word for word in shlex.split(line)]
+        if words[0] == "pip":
+            assert all((delivered / word).is_file() for word in words if word.endswith(".txt"))
+            continue
+        done = subprocess.run(
+            [sys.executable, *words[1:]],
+            cwd=delivered,
+            env={**environment, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
+    run = delivered / "eval" / "example-1"
+    assert json.loads((run / "private" / "resolution.json").read_text())["patients"]["forget"] == ["01"]
+    assert (run / "release" / "metrics.json").is_file() and (delivered / "models" / "new" / "model.pt").is_file()
+    assert json.loads((run / "private" / "state.json").read_text())["state"] == "reverted"
+    assert len(list((delivered / "eval" / "inference").glob("*.png"))) == 3
+
+
+def test_without_a_pool_the_reader_is_told_to_make_one(
+    repository_of_a_team: Path, models: Path, tmp_path: Path
+) -> None:
+    built = build(TASKS["retina"], output=tmp_path, model=models / "model.pt", root=repository_of_a_team).folder
+    lines = commands((built / "docs" / "README.md").read_text(encoding="utf-8"))
+    asked = [shlex.split(line) for line in lines if "monai.bundle run" in line]
+    steps = [(words[4], words[words.index("--model_dir") + 1]) for words in asked if "models/own" in words]
+    assert steps == [(name, "models/own") for name in ("train", "prepare", "forget", "evaluate", "revert")]
