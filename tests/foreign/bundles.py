@@ -394,7 +394,9 @@ def _inference(shape: Shape) -> dict[str, Any]:
     if shape.masks:
         answer += [
             {"_target_": "AsDiscreted", "keys": "pred", **({"argmax": True} if shape.softmax else {"threshold": 0.5})},
-            {"_target_": "SaveImaged", "keys": "pred", "output_dir": "@output_dir", "output_dtype": "$np.uint8"},
+            {"_target_": "SaveImaged", "keys": "pred", "output_dir": "@output_dir", "output_dtype": "$np.uint8"}
+            # The metadata of a PNG is none that a NIfTI file could take.
+            | ({} if shape.dims == 3 else {"output_ext": ".png", "scale": 255}),
         ]
     return {
         **_common(shape),

@@ -108,7 +108,7 @@ def test_a_request_of_a_client_is_carried_out(server: Server, tmp_path: Path) ->
     run = server.app / "model" / SEGMENTATION / "eval" / REQUEST["request_id"]
     found = json.loads((run / "private" / "resolution.json").read_text())
     assert found["patients"]["forget"] == [asked] and found["request"]["ground"] == "erasure_request"
-    if json.loads((run / "private" / "adapter" / "student.json").read_text())["method"] == "erase_to_retain":
+    if json.loads((run / "private" / "state.json").read_text())["method"] == "erase_to_retain":
         server.train("restore", **request)
     student = server.app / "model" / SEGMENTATION / "models" / f"label_student_{REQUEST['request_id']}.pt"
     assert file_digest(student) == file_digest(run / "release" / "student.pt")
