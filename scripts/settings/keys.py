@@ -16,7 +16,6 @@ from scripts.settings.running import Running
 from scripts.settings.schema import SETTINGS, nearest_name
 from scripts.settings.workflows import WORKFLOWS, accepted
 
-
 # Of one data set and its models: the steps of a request are given the same of them, whichever of them asks for which.
 PLACES = frozenset("dataset_dir datalist model_dir fold_dir split_dir reference_dir device".split())
 

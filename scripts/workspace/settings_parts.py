@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scripts.foreign.bundle import ForeignBundle
     from scripts.processes import Processes
     from scripts.record.run_folder import RunFolder
+    from scripts.settings.command_line import CommandLine
 
 WRITTEN = ("output_dir", "model_dir", "fold_dir", "reference_dir")  # folders that a command writes into
 
@@ -36,12 +37,14 @@ class SettingsParts:
         self.workflow = workflow
         self._network_block: Any = None
         self.by_command_line = False
+        self.line: CommandLine | None = None
         run: Running | None = None
         if settings is None:
             run = running()
             self.by_command_line = run.by_command_line
             if run.by_command_line:
                 errors.install()
+                self.line = line_of(run)
                 # ignite and MONAI log an exception before it reaches the hook; the operator reads one line.
                 for name in ("ignite", "monai"):
                     logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scripts.identity import Identity
     from scripts.record.phase import Phase
     from scripts.record.run_folder import RunFolder
+    from scripts.settings.command_line import CommandLine
     from scripts.student.student import Student
 
 
@@ -36,7 +37,25 @@ class Workspace(ReleaseParts):
         """
         if "digests" in self.__dict__ and processes.first():
             self.digests.save()
+        if self.line is not None and processes.first():
+            self._close(self.line)
         super().end()
+
+    def _close(self, line: CommandLine) -> None:
+        """Say on the terminal what lies where and what comes next."""
+        from scripts.report.closing import closing
+
+        folder = self.__dict__.get("folder")
+        phases = self.method.phases if self.workflow == "forget" else ()
+        lines = closing(
+            self.workflow,
+            line,
+            settings=self.settings,
+            folder=folder.root if folder is not None else None,
+            after_forget="restore" if "restore" in phases else "evaluate",
+        )
+        if lines:
+            print("\n".join(lines), flush=True)
 
     # -- the folder of the run
 

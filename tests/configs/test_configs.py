@@ -33,8 +33,8 @@ def content(stem: str) -> dict[str, Any]:
     return yaml.safe_load(FILES[stem].read_text(encoding="utf-8"))
 
 
-WORKFLOW_FILES = [stem for stem in FILES if stem in NAMED or "run" in content(stem)]
-OVERLAYS = [stem for stem in FILES if stem not in WORKFLOW_FILES]
+WORKFLOW_FILES = [stem for stem in FILES if stem != "help" and (stem in NAMED or "run" in content(stem))]
+OVERLAYS = [stem for stem in FILES if stem not in WORKFLOW_FILES and stem != "help"]
 # What runs, and what MONAI's tracking looks for.
 RUNNABLE = {"run", "initialize", "finalize", "imports", "save_execute_config"} | {
     OWN_ID.get(stem, stem) for stem in WORKFLOW_FILES
