@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+import onnxruntime
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, onnx_export, verify_metadata, verify_net_in_out
+from monai.data import MetaTensor
 from PIL import Image
 from scripts.data import build_source
 from scripts.data.transforms import preprocessing
@@ -145,3 +148,96 @@ def test_monais_own_checks_pass(tmp_path: Path) -> None:
 def test_a_block_with_expressions_is_said(block: dict[str, Any]) -> None:
     assert "expressions or references" in bundle(**SHAPES["grey"], network=block).problem()
     assert bundle(**SHAPES["grey"]).problem() == ""
+
+
+def exported(folder: Path, target: Path) -> Path:
+    """TorchScript of the bundle with its configs inside, by MONAI's own command."""
+    configs = folder / "configs"
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(target),
+        ckpt_file=str(folder / "models" / "model.pt"),
+        meta_file=str(configs / "metadata.json"),
+        config_file=str(configs / "inference.json"),
+    )
+    return target
+
+
+def without(compose: Any, *names: str) -> Any:
+    """The transforms but for those whose class is called so: the operator gets and gives images in memory."""
+    compose.transforms = tuple(one for one in compose.transforms if not any(n in type(one).__name__ for n in names))
+    return compose
+
+
+def by_operator(script: Path, image: MetaTensor) -> torch.Tensor:
+    """What the Deploy App SDK's MonaiBundleInferenceOperator does with a TorchScript file (read at its 016add6).
+
+    It reads both configs out of the archive, builds the parts by their ids, drops readers and writers, and runs the
+    network that torch loads: no file of the bundle, and no Python of ours, is at hand.
+    """
+    parser = ConfigParser()
+    with zipfile.ZipFile(script) as archive:
+        inside = {name.split("/extra/")[1]: archive.read(name) for name in archive.namelist() if "/extra/" in name}
+    parser.read_meta(json.loads(inside["metadata.json"]))
+    parser.read_config(json.loads(inside["inference.json"]))
+    parser.parse()
+    device = parser.get_parsed_content("device")
+    before = without(parser.get_parsed_content("preprocessing"), "LoadImage", "SaveImage")
+    after = without(parser.get_parsed_content("postprocessing"), "LoadImage", "SaveImage")
+    network = torch.jit.load(str(script), map_location=device).eval()
+    formats = parser["_meta_"]["network_data_format"]
+    (given,), (answer,) = formats["inputs"], formats["outputs"]
+    with torch.no_grad():
+        inputs = before({given: image})
+        kept = inputs[given]
+        prediction = parser.get_parsed_content("inferer")(inputs=kept[None].to(device), network=network)
+        return after({answer: prediction[0], given: kept})[answer]
+
+
+@pytest.mark.parametrize("patch", [False, True], ids=["whole", "windows"])
+def test_the_deploy_operator_gives_the_mask_of_the_command(tmp_path: Path, patch: bool, monkeypatch: Any) -> None:
+    shape = SHAPES["volume"]
+    made = bundle(**shape, **({"patch_size": (32, 32, 32)} if patch else {"image_size": (48, 32, 32)}))
+    own = {name: shape[name] for name in ("spatial_dims", "in_channels", "out_channels")}
+    torch.save(build_network(name="unet_half", seed=1, **own).eval().state_dict(), tmp_path / "student.pt")
+    folder = made.write(tmp_path / "bundle", weights=tmp_path / "student.pt", licence=ROOT / "LICENSE")
+    name = volume(folder)
+    (folder / "configs" / "images.json").write_text(json.dumps({"images": [{"image": name}]}), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    workflow = ConfigWorkflow("configs/inference.json", workflow_type="infer", logging_file=False)
+    workflow.initialize()
+    workflow.run()
+    (written,) = [path for path in (folder / "eval").iterdir() if path.is_file()]
+    script = exported(folder, tmp_path / "model.ts")
+    monkeypatch.chdir(tmp_path)
+    stored = nib.load(folder / name)
+    image = MetaTensor(np.asarray(stored.dataobj, np.float32), affine=torch.as_tensor(stored.affine))
+    found = by_operator(script, image)
+    mask = np.asarray(nib.load(written).dataobj)
+    assert found.shape == (1, *mask.shape) and len(np.unique(mask)) > 1
+    assert np.array_equal(found[0].numpy(), mask)
+
+
+@pytest.mark.parametrize("kind", ["colour", "volume"])
+def test_onnx_gives_the_answers_of_torch(tmp_path: Path, kind: str) -> None:
+    shape = SHAPES[kind]
+    dims = shape["spatial_dims"]
+    own = {name: shape[name] for name in ("spatial_dims", "in_channels", "out_channels")}
+    network = build_network(name="unet_half", seed=1, **own).eval()
+    torch.save(network.state_dict(), tmp_path / "student.pt")
+    made = bundle(**shape, image_size=(32,) * dims)
+    folder = made.write(tmp_path / "bundle", weights=tmp_path / "student.pt", licence=ROOT / "LICENSE")
+    target, size = tmp_path / "model.onnx", [1, shape["in_channels"], *(32,) * dims]
+    onnx_export(
+        net_id="network_def",
+        filepath=str(target),
+        ckpt_file=str(folder / "models" / "model.pt"),
+        meta_file=str(folder / "configs" / "metadata.json"),
+        config_file=str(folder / "configs" / "inference.json"),
+        input_shape=size,
+    )
+    image = torch.randn(size, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(answer), network(image), rtol=1e-3, atol=1e-4)
