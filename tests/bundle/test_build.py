@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from bundle.__main__ import main
 from bundle.build import build
 from bundle.tasks import TASKS
 from monai.bundle import ConfigParser
+from scripts.cohort.model_record import ModelRecord
 from scripts.errors import InputError
 from scripts.student.teacher import read_state
 
@@ -179,15 +181,37 @@ def test_bundles_of_this_repository_fit_their_metadata(
     assert pred["num_channels"] == (1 if TASKS[name].answers.shaped else len(TASKS[name].classes))
 
 
-def test_records_are_copied_where_they_are_asked_for(small_repository: Path, model_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data_set", "records", "copied"),
+    [("chase", None, True), ("chase", False, False), ("datalist", None, False), ("datalist", True, True)],
+)
+def test_records_come_where_the_data_is_public_or_they_are_asked_for(
+    small_repository: Path, model_file: Path, tmp_path: Path, data_set: str, records: bool | None, copied: bool
+) -> None:
+    own = tmp_path / "own" / "retina.pt"
+    own.parent.mkdir()
+    own.write_bytes(model_file.read_bytes())
+    split = {"seed": 0, "validation_share": 0.2, "test_share": 0.2, "guard_share": 0.0}
+    ModelRecord(data_set, split=split).write(own)
+    own.with_name("split.json").write_text("{}")
+    made = build(RETINA, output=tmp_path / "out", model=own, records=records, root=small_repository).folder
+    found = sorted(path.name for path in (made / "models").glob("*.json"))
+    assert found == (["model.json", "split.json"] if copied else [])
+
+
+def test_records_and_a_pool_that_are_not_there_are_named(
+    small_repository: Path, model_file: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="--records: .*retina.json: no such file"):
         build(RETINA, output=tmp_path / "none", model=model_file, records=True, root=small_repository)
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "retina.pt").write_bytes(model_file.read_bytes())
-    for name in ("retina.json", "split.json"):
-        (own / name).write_text("{}")
-    plain = build(RETINA, output=tmp_path / "plain", model=own / "retina.pt", root=small_repository).folder
-    assert not list((plain / "models").glob("*.json"))
-    kept = build(RETINA, output=tmp_path / "kept", model=own / "retina.pt", records=True, root=small_repository).folder
-    assert sorted(path.name for path in (kept / "models").glob("*.json")) == ["model.json", "split.json"]
+    with pytest.raises(InputError, match="--pool: needs --model with its records"):
+        build(RETINA, output=tmp_path / "none", model=model_file, pool=True, root=small_repository)
+    assert not (tmp_path / "none").exists()
+
+
+def test_imports_stand_as_the_zoo_sorts_them(retina_bundle: Path, tmp_path: Path) -> None:
+    """By its setup.cfg, from its root: there a bundle's `scripts` is one package among others."""
+    shutil.copytree(retina_bundle / "scripts", tmp_path / "models" / retina_bundle.name / "scripts")
+    (tmp_path / "setup.cfg").write_text("[isort]\nknown_first_party = models\nprofile = black\nline_length = 120\n")
+    done = subprocess.run([sys.executable, "-m", "isort", "--check", "models"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:]
