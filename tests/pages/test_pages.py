@@ -214,6 +214,7 @@ def _texts(path: Path) -> str:
                 "VERDICT",
                 "FOREIGN",
                 "FORMATS",
+        "REFERENCE",
             )
         ),
     ],
