@@ -42,7 +42,7 @@ class Handed:
     """
 
     records: tuple[Mapping[str, Any], ...]
-    epochs: int | None
+    epochs: int
     fields: Mapping[str, Any]
 
     def settings(self, *, model_dir: str | Path, bundle_root: str | Path) -> dict[str, Any]:
@@ -54,6 +54,8 @@ class Handed:
         Raises:
             InputError: a record without image or label, or whose patient is not known.
         """
+        if not self.records:
+            raise InputError("MONAI Label: the server has no labelled image; label some and submit them first")
         files = [str(_file(record, key)) for record in self.records for key in ("image", "label")]
         folder = Path(os.path.commonpath([os.path.dirname(file) for file in files]))
         patient_of = patients_of(str(self.fields.get("patient_from") or r"([^/]+?)(?:\.nii)?\.\w+$"))
@@ -71,8 +73,7 @@ class Handed:
         return {
             **{"dataset_name": "datalist", "datalist": str(path), "dataset_dir": str(folder), "folds": 0},
             **{"model_dir": str(models), "model_name": "model.pt", "overwrite": True},
-            "output_dir": str(Path(bundle_root) / "eval" / "label_training"),
-            **({} if self.epochs is None else {"epochs": self.epochs}),
+            **{"output_dir": str(Path(bundle_root) / "eval" / "label_training"), "epochs": self.epochs},
         }
 
 
@@ -89,14 +90,15 @@ def taken_from_label(run: Running, own: Mapping[str, Any]) -> tuple[Running, Han
     Args:
         own: content of the workflow's file.
     """
-    listed = _at(run.config, DATA)
-    if not isinstance(listed, list) or own == {}:
+    listed, epochs = _at(run.config, DATA), _at(run.config, EPOCHS)
+    # Records of this bundle, which a program may put there too, have ids.
+    plain = isinstance(listed, list) and not any(isinstance(one, Mapping) and "image_id" in one for one in listed)
+    if not plain or not isinstance(epochs, int) or not own:
         return run, None
     held_out = _at(run.config, HELD_OUT)
-    epochs = _at(run.config, EPOCHS)
     handed = Handed(
         records=(*listed, *(held_out if isinstance(held_out, list) else ())),
-        epochs=epochs if isinstance(epochs, int) else None,
+        epochs=epochs,
         fields=run.config.get(FIELDS) or {},
     )
     for name in (DATA, HELD_OUT, EPOCHS):

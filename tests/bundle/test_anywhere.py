@@ -21,7 +21,8 @@ def from_the_root_folder(bundle: Path, output: Path, training: dict[str, Any]) -
     """What `anywhere.py` found; -P keeps its own folder off the path."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     line = [sys.executable, "-P", str(PROGRAM), str(bundle), str(output), json.dumps(training)]
-    done = subprocess.run(line, cwd="/", env={**kept, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    own = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # other tests share the bundle
+    done = subprocess.run(line, cwd="/", env={**kept, **own}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -111,6 +111,12 @@ def test_a_training_on_the_servers_images(
     assert {name: after[name] for name in before} == before
 
 
+def test_an_empty_server_is_said(server: tuple[Path, list[dict[str, str]]]) -> None:
+    with pytest.raises(Exception) as caught:
+        by_label(server[0], [], "train", BY_NAME)
+    assert "MONAI Label: the server has no labelled image" in str(user_error(caught.value))
+
+
 def refusal(server: tuple[Path, list[dict[str, str]]], run_id: str, fields: Mapping[str, str]) -> str:
     with pytest.raises(Exception) as caught:
         by_label(*server, run_id, fields)

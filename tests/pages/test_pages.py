@@ -214,7 +214,7 @@ def _texts(path: Path) -> str:
                 "VERDICT",
                 "FOREIGN",
                 "FORMATS",
-        "REFERENCE",
+                "REFERENCE",
             )
         ),
     ],
