@@ -51,7 +51,8 @@ def build(
     Args:
         task: what to build.
         output: folder that receives the bundle's folder.
-        model: trained weights of the task's network, a state dict.
+        model: trained weights of the task's network, a state dict; None takes those that the project delivers, with
+            their pool, where it does.
         untrained: write random weights instead, and say so in every page.
         records: also copy the model's record and its split, by which requests are answered. Whoever has them can test
             whether an id was trained on. None copies them where the data set is the task's own, which is public.
@@ -66,6 +67,9 @@ def build(
     target = output / task.name
     if model and untrained:
         raise InputError("--model and --untrained exclude each other")
+    delivered = model is None and not untrained and bool(task.delivered) and (root / task.delivered).is_file()
+    if delivered:
+        model, pool = root / task.delivered, True
     for folder in (output, target):
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file; --output needs a folder")
@@ -82,7 +86,7 @@ def build(
             if model is None or not recorded:
                 raise InputError("--pool: needs --model with its records, by which a fold teacher is known to be clean")
             copy_pool(work / "models", model)
-        write_pages(work, task, trained=not untrained, recorded=recorded, pool=pool)
+        write_pages(work, task, trained=not untrained, recorded=recorded, pool=pool, delivered=delivered)
         write_large_files(work, url=url)
         _readable(work)
         os.replace(work, target)

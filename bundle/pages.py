@@ -47,7 +47,7 @@ def _block(lines: list[str]) -> list[str]:
     return ["```\n" + "\n".join(lines) + "\n```"]
 
 
-def write_pages(work: Path, task: TaskBundle, *, trained: bool, recorded: bool, pool: bool) -> None:
+def write_pages(work: Path, task: TaskBundle, *, trained: bool, recorded: bool, pool: bool, delivered: bool) -> None:
     """Write the pages of the bundle in `work`, and the request that they use."""
     settings = folding.settings(work / "configs" / "inference.yaml")
     words = {key: str(value) for key, value in settings.items()} | {
@@ -61,8 +61,13 @@ def write_pages(work: Path, task: TaskBundle, *, trained: bool, recorded: bool, 
         "performance": "None: the weights are random."
         if not trained
         else task.performance
-        or "Not measured by the builder. Run the evaluation below on held-out patients and state the figures here.",
-        "weights": UNTRAINED if not trained else "trained; given to the builder with --model",
+        if delivered
+        else "Not measured by the builder. Run the evaluation below on held-out patients and state the figures here.",
+        "weights": UNTRAINED
+        if not trained
+        else "trained; delivered by the project"
+        if delivered
+        else "trained; given to the builder with --model",
         "references": "\n".join(f"- {reference}" for reference in task.references),
         "sha256": hashlib.sha256((work / "models" / "model.pt").read_bytes()).hexdigest(),
         "requesting": requesting(pool=pool),

@@ -20,7 +20,9 @@ class TaskBundle:
         example: level and id of a request on it.
         answers: the kind of its predictions.
         classes: names of the values of a prediction, in order.
-        performance: what was measured of the weights that the project delivers; empty where it delivers none.
+        delivered: file of the weights that the project delivers with their pool, from the repository's root; empty:
+            none.
+        performance: what was measured of those weights.
         title, task, description, image, data_source, data_licence, references: text for metadata and pages.
     """
 
@@ -37,6 +39,7 @@ class TaskBundle:
     data_source: str
     data_licence: str
     references: tuple[str, ...]
+    delivered: str = ""
     performance: str = ""
 
 
@@ -61,6 +64,7 @@ TASKS = {
             "source before use."
         ),
         references=("Fraz et al., IEEE Transactions on Biomedical Engineering 59(9), 2012", METHOD),
+        delivered="models/retina/model.pt",
     ),
     "dermoscopy": TaskBundle(
         name="dermoscopy_lesion_unlearning_segmentation",

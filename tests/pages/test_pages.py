@@ -24,7 +24,7 @@ from scripts.tasks.blocks import network_block
 
 # What a reader has patience for and a test has not, changed in the files as the pages say that one may.
 SHORT = {
-    **{"image_size": 32, "epochs": 3, "validate_every": 1, "fold_members": 1, "mock_requests": 0, "overlays": 1},
+    **{"image_size": 32, "epochs": 1, "validate_every": 1, "fold_members": 1, "mock_requests": 0, "overlays": 1},
     **{"min_rounds": 1, "max_rounds": 2, "steps_per_round": 2, "calibration_requests": 1, "recovery_steps": 20},
     **{"restore_epochs": 1, "reference_pairs": 4, "near_duplicates": False, "recovery": "[int8]"},
 }

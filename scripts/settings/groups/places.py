@@ -4,7 +4,7 @@ from scripts.settings.setting import Kind, Setting
 
 SETTINGS = (
     Setting(name="bundle_root", kind=Kind.TEXT, default=".", moves=False,
-            comment="Folder that holds configs/ and scripts/."),
+            comment="Folder that holds configs/ and scripts/. \".\": that of the workflow file."),
     Setting(name="output_dir", kind=Kind.TEXT, default="", moves=False,
             comment="Folder of the run. Empty: eval/ and the id of the request."),
     Setting(name="model_dir", kind=Kind.TEXT, default="$@bundle_root + '/models'", moves=False,
