@@ -30,6 +30,14 @@ SHORT = {
     **{"epochs": 2, "validate_every": 1, "batch_size": 8, "threads": 1, "progress": False, "select": "last"},
     **{"near_duplicates": False, "overlays": 1, "attacks": [], "reference_dir": "references", "request": ""},
 }
+# 30 lesions, whose sets are drawn; two folds, and a recipe on one mock request.
+DRAWN = {"validation_share": 0.2, "test_share": 0.2, "calibration_requests": 1, "mock_requests": 0, "folds": 2}
+DERMOSCOPY = {
+    "dermoscopy": {**DRAWN, "network_name": "unet_half"},
+    "dermoscopy_classification": {
+        **{**DRAWN, "task": "classification", "network_name": "resnet18", "out_channels": 3, "image_size": 32},
+    },
+}
 FEW = {"steps_per_round": 1, "min_rounds": 1, "max_rounds": 2, "retain_batch": 4, "forget_batch": 2}
 
 
@@ -51,14 +59,19 @@ def fundus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def repository_of_a_team(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository with an overlay that is short enough for a test."""
-    root = tmp_path_factory.mktemp("team") / "root"
+def team(repository: Path, root: Path) -> Path:
+    """The repository as far as a bundle is built from it."""
     for part in ("configs", "scripts", "sample_data"):
         shutil.copytree(repository / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("LICENSE", "requirements.txt", "requirements-cpu.txt", "requirements-gpu.txt"):
         shutil.copy(repository / name, root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def repository_of_a_team(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with an overlay that is short enough for a test."""
+    root = team(repository, tmp_path_factory.mktemp("team") / "root")
     (root / "configs" / "chase.yaml").write_text(yaml.safe_dump(SHORT))
     return root
 
@@ -107,31 +120,78 @@ def test_it_passes_its_own_check(delivered: Path, fundus: Path) -> None:
     assert check(delivered, dataset_dir=str(fundus)) == []
 
 
-@pytest.mark.slow
-def test_a_stranger_can_follow_it(delivered: Path, fundus: Path) -> None:
-    lines = commands((delivered / "docs" / "README.md").read_text(encoding="utf-8"))
-    workflows = [shlex.split(line)[4] for line in lines if "monai.bundle run" in line]
-    assert workflows == ["infer", "forget", "evaluate", "revert", "train"]
+def followed(bundle: Path, data: Path) -> list[str]:
+    """Run every command of a bundle's README in its folder; the workflows, in their order."""
+    lines = commands((bundle / "docs" / "README.md").read_text(encoding="utf-8"))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     for line in lines:
-        words = [str(fundus) if word == "DIR" else word for word in shlex.split(line)]
+        words = [str(data) if word == "DIR" else word for word in shlex.split(line)]
         if words[0] == "pip":
-            assert all((delivered / word).is_file() for word in words if word.endswith(".txt"))
+            assert all((bundle / word).is_file() for word in words if word.endswith(".txt"))
             continue
         done = subprocess.run(
             [sys.executable, *words[1:]],
-            cwd=delivered,
+            cwd=bundle,
             env={**environment, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
         )
-        assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
-    run = delivered / "eval" / "example-1"
-    assert json.loads((run / "private" / "resolution.json").read_text())["patients"]["forget"] == ["01"]
-    assert (run / "release" / "metrics.json").is_file() and (delivered / "models" / "new" / "model.pt").is_file()
+        assert done.returncode == 0, f"{line}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
+    return [shlex.split(line)[4] for line in lines if "monai.bundle run" in line]
+
+
+def answered(bundle: Path, unit: str) -> None:
+    """The request of the README was answered, measured and taken back."""
+    run = bundle / "eval" / "example-1"
+    assert json.loads((run / "private" / "resolution.json").read_text())["patients"]["forget"] == [unit]
+    assert (run / "release" / "metrics.json").is_file()
     assert json.loads((run / "private" / "state.json").read_text())["state"] == "reverted"
+    assert (bundle / "models" / "new" / "model.pt").is_file() and (bundle / "models" / "model.ts").is_file()
+
+
+@pytest.mark.slow
+def test_a_stranger_can_follow_it(delivered: Path, fundus: Path) -> None:
+    assert followed(delivered, fundus) == ["infer", "forget", "evaluate", "revert", "train"]
+    answered(delivered, "01")
     assert len(list((delivered / "eval" / "inference").glob("*.png"))) == 3
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("name", ["dermoscopy", "dermoscopy_classification"])
+def test_so_can_one_who_trains_and_prepares_first(repository: Path, tmp_path: Path, name: str) -> None:
+    """Without a pool in the bundle, by `prepare` as it is: minutes."""
+    task, root = TASKS[name], team(repository, tmp_path / "root")
+    values = {"dataset_name": task.data_set, **DERMOSCOPY[name]}
+    (root / "configs" / task.overlay).write_text(yaml.safe_dump({**SHORT, **values}))
+    built = build(task, output=tmp_path / "built", untrained=True, root=root).folder
+    steps = followed(built, dermoscopy(tmp_path / "data", task.example[1], masks=name == "dermoscopy"))
+    assert steps == ["infer", "train", "prepare", "forget", "evaluate", "revert", "train"]
+    answered(built, task.example[1])
+
+
+def dermoscopy(folder: Path, asked: str, *, masks: bool) -> Path:
+    """Drawn lesions in an official layout of ISIC: Task 1 of 2018, or Part 3 of 2017."""
+    rng = np.random.default_rng(0)
+    names = [asked, *(f"ISIC_{number:07d}" for number in range(100_000, 100_029))]
+    images = folder / ("ISIC2018_Task1-2_Training_Input" if masks else "ISIC-2017_Training_Data")
+    truth = folder / "ISIC2018_Task1_Training_GroundTruth"
+    rows = ["image_id,melanoma,seborrheic_keratosis"]
+    rules, columns = np.mgrid[:64, :64]
+    for number, name in enumerate(names):
+        row, column, kind = *rng.integers(20, 44, 2), number % 3
+        mask = (rules - row) ** 2 + (columns - column) ** 2 < (8 + 4 * kind) ** 2
+        image = rng.normal(170, 8, (64, 64, 3))
+        image[mask] -= (70, 90, 100)
+        images.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(images / f"{name}.jpg")
+        if masks:
+            truth.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((mask * 255).astype(np.uint8)).save(truth / f"{name}_segmentation.png")
+        rows.append(f"{name},{float(kind == 0)},{float(kind == 2)}")
+    if not masks:
+        (folder / "ISIC-2017_Training_Part3_GroundTruth.csv").write_text("\n".join(rows) + "\n")
+    return folder
 
 
 def test_without_a_pool_the_reader_is_told_to_make_one(

@@ -22,19 +22,15 @@ from tests.studies.test_chase import OVERFITTED, write_request
 
 FOLDS, SEED = 8, 1  # a child a fold
 SETTINGS = {**common.overlay("chase"), **OVERFITTED, "select": "last", "folds": FOLDS, "seed": SEED, "request": ""}
-WHITE, MISSED, EXTRA, GROUND = (245, 245, 245), (58, 110, 190), (205, 70, 60), (24, 26, 32)
+EDGE = 112  # pixels of the part that is shown
 
 
-def compared(reference: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """Vessels of a model as colours: what the reference has too, what it alone has, what the model alone has.
-
-    Answers of models alone: nothing of the data set is in the picture.
-    """
-    picture = np.empty((*answer.shape, 3), np.uint8)
-    picture[:] = GROUND
-    for where, colour in ((reference & answer, WHITE), (reference & ~answer, MISSED), (~reference & answer, EXTRA)):
-        picture[where] = colour
-    return picture
+def part(one: np.ndarray, other: np.ndarray) -> tuple[slice, slice]:
+    """Where two answers differ most."""
+    apart = np.cumsum(np.cumsum(np.pad(one ^ other, ((1, 0), (1, 0))), 0), 1)
+    counts = apart[EDGE:, EDGE:] - apart[:-EDGE, EDGE:] - apart[EDGE:, :-EDGE] + apart[:-EDGE, :-EDGE]
+    row, column = np.unravel_index(counts.argmax(), counts.shape)
+    return slice(row, row + EDGE), slice(column, column + EDGE)
 
 
 def dice(mask: np.ndarray, answer: np.ndarray) -> float:
@@ -72,18 +68,18 @@ def test_picture(data_root: Callable[[str], Path]) -> None:
     mask = np.asarray(item["label"][0]) > 0.5
     with torch.no_grad():
         answers = {name: np.asarray(network(item["image"][None])[0, 0]) > 0 for name, network in networks.items()}
-    reference = answers["retrained without the child"]
-    figure, axes = pyplot.subplots(1, 3, figsize=(9, 3.4), dpi=110)
+    shown = part(*list(answers.values())[:2])
+    figure, axes = pyplot.subplots(1, 3, figsize=(9, 3.5), dpi=110, layout="constrained")
     found: dict[str, Any] = {}
     for (name, answer), axis in zip(answers.items(), axes, strict=True):
-        found[name] = {"expert": dice(mask, answer), "retrained": dice(reference, answer)}
-        axis.imshow(compared(reference, answer), interpolation="nearest")
-        axis.set_title(f"{name}\nDice with the expert {found[name]['expert']:.2f}", fontsize=9)
+        found[name] = dice(mask, answer)
+        # Answers of models alone: nothing of the data set is in the picture.
+        axis.imshow(answer[shown], cmap="gray", interpolation="nearest")
+        axis.set_title(f"{name}\nDice with the expert {found[name]:.2f}", fontsize=10)
         axis.set_axis_off()
-    figure.tight_layout(pad=0.4)
     figure.savefig(common.ROOT / "docs" / "picture.png")
     common.save(
         "picture",
         {"dice": found, "test": {m: common.means(metrics, m, "dice")["test"] for m in ("teacher", "student")}},
     )
-    assert found["after the request"]["retrained"] > found["before"]["retrained"]
+    assert found["before"] - 0.1 > found["after the request"]
