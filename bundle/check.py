@@ -38,9 +38,10 @@ def check(bundle: str | Path, *, dataset_dir: str = "") -> list[str]:
     if not (root / "configs").is_dir():
         raise InputError(f"{root}: holds no configs/; give the folder of a bundle")
     found = [f"{name}: is missing" for name in (*NEEDED, *ALSO) if not (root / name).is_file()]
-    for part in (_metadata, _json_form, _twins, _sizes, _pages, _places):
+    for part in (_metadata, _json_form, _twins, _pages, _places):
         found += part(root)
-    return found + (_by_monai(root, dataset_dir) if not any(name.split(":")[0] in NEEDED for name in found) else [])
+    whole = all((root / name).is_file() for name in NEEDED)
+    return found + (_by_monai(root, dataset_dir) if whole else [])
 
 
 def _metadata(root: Path) -> Iterator[str]:
@@ -76,15 +77,18 @@ def _loaded(path: Path) -> dict[str, Any]:
     return content
 
 
-def _sizes(root: Path) -> Iterator[str]:
-    listed: set[str] = set()
+def zoo_notes(bundle: str | Path) -> list[str]:
+    """What the Model Zoo alone would ask for, one line each: large files are fetched from elsewhere there."""
+    root, listed = Path(bundle).expanduser().absolute(), set[str]()
     if (root / NAME).is_file():
         entries = yaml.safe_load((root / NAME).read_text(encoding="utf-8"))["large_files"]
         listed = {entry["path"] for entry in entries if entry.get("url") and entry.get("hash_val")}
-    for path in large_files(root):
-        name = path.relative_to(root).as_posix()
-        if name not in listed:
-            yield f"{name}: is larger than {LIMIT // 1024} kB and not in {NAME}; build with --url"
+    names = [path.relative_to(root).as_posix() for path in large_files(root)]
+    return [
+        f"{name}: is larger than {LIMIT // 1024} kB and not in {NAME}; build with --url for the Model Zoo"
+        for name in names
+        if name not in listed
+    ]
 
 
 def _pages(root: Path) -> Iterator[str]:

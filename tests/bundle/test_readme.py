@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from bundle.build import build
-from bundle.check import check, commands
+from bundle.check import check, commands, zoo_notes
 from bundle.tasks import TASKS
 from PIL import Image
 from scripts.attacks.quantisation import Quantised
@@ -117,7 +117,7 @@ def test_provenance_comes_along(delivered: Path, models: Path) -> None:
 
 @pytest.mark.slow
 def test_it_passes_its_own_check(delivered: Path, fundus: Path) -> None:
-    assert check(delivered, dataset_dir=str(fundus)) == []
+    assert check(delivered, dataset_dir=str(fundus)) == [] and zoo_notes(delivered) == []
 
 
 def followed(bundle: Path, data: Path) -> list[str]:
@@ -202,3 +202,38 @@ def test_without_a_pool_the_reader_is_told_to_make_one(
     asked = [shlex.split(line) for line in lines if "monai.bundle run" in line]
     steps = [(words[4], words[words.index("--model_dir") + 1]) for words in asked if "models/own" in words]
     assert steps == [(name, "models/own") for name in ("train", "prepare", "forget", "evaluate", "revert")]
+
+
+@pytest.mark.slow
+def test_faults_are_found_and_named(retina_bundle: Path, tmp_path: Path) -> None:
+    """One of each kind, all at once."""
+    bundle = Path(shutil.copytree(retina_bundle, tmp_path / retina_bundle.name))
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata["network_data_format"]["outputs"]["pred"]["num_channels"] = 2
+    del metadata["changelog"][metadata["version"]]
+    (bundle / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    page = (bundle / "docs" / "README.md").read_text()
+    (bundle / "docs" / "README.md").write_text(
+        page.split("---\n", 2)[2].replace("configs/revert.yaml", "configs/rvert.yaml")
+    )
+    twin = json.loads((bundle / "configs" / "train.json").read_text())
+    (bundle / "configs" / "train.json").write_text(json.dumps({**twin, "epochs": 1}, indent=4) + "\n")
+    (bundle / "private").mkdir()
+    (bundle / "scripts" / "notes.txt").write_text("see /home/somebody/data")
+    (bundle / "LICENSE").unlink()
+    found = check(bundle)
+    assert found[0] == "LICENSE: is missing"
+    (bundle / "LICENSE").write_text("")
+    found = check(bundle)
+    for words in (
+        "changelog has no entry for version",
+        "configs/metadata.json: is not in the form",
+        "configs/train.json: says another thing than train.yaml",
+        "its header has no 'library_name'",
+        "names configs/rvert.yaml, which is missing",
+        "private: does not belong into a bundle",
+        "scripts/notes.txt: names a folder of somebody's computer",
+        "verify_net_in_out: ",
+    ):
+        assert any(words in line for line in found), words
+    assert zoo_notes(bundle)[0].startswith("models/model.pt: is larger than 1024 kB")
