@@ -60,11 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("\n".join(write_settings(Path(__file__).resolve().parents[1])) or "all settings are up to date")
             return DONE
         if given.command == "check":
-            from bundle.check import check, zoo_notes
+            from bundle.check import check, zoo_note
 
             faults = check(given.folder, dataset_dir=given.dataset_dir)
             print("\n".join(faults) or f"{given.folder}: no fault found")
-            print("\n".join(f"note: {line}" for line in zoo_notes(given.folder)), end="")
+            if note := zoo_note(given.folder):
+                print(f"note: {note}")
             return FAIL if faults else DONE
         if given.command == "install-label":
             from bundle.label import install

@@ -35,6 +35,7 @@ def check(bundle: str | Path, *, dataset_dir: str = "") -> list[str]:
         InputError: there is no such folder, or no config in it.
     """
     root = Path(bundle).expanduser().absolute()
+    dataset_dir = str(Path(dataset_dir).expanduser().absolute()) if dataset_dir else ""
     if not (root / "configs").is_dir():
         raise InputError(f"{root}: holds no configs/; give the folder of a bundle")
     found = [f"{name}: is missing" for name in (*NEEDED, *ALSO) if not (root / name).is_file()]
@@ -77,18 +78,20 @@ def _loaded(path: Path) -> dict[str, Any]:
     return content
 
 
-def zoo_notes(bundle: str | Path) -> list[str]:
-    """What the Model Zoo alone would ask for, one line each: large files are fetched from elsewhere there."""
+def zoo_note(bundle: str | Path) -> str:
+    """What the Model Zoo alone would ask for: large files are fetched from elsewhere there; empty where nothing."""
     root, listed = Path(bundle).expanduser().absolute(), set[str]()
     if (root / NAME).is_file():
         entries = yaml.safe_load((root / NAME).read_text(encoding="utf-8"))["large_files"]
         listed = {entry["path"] for entry in entries if entry.get("url") and entry.get("hash_val")}
     names = [path.relative_to(root).as_posix() for path in large_files(root)]
-    return [
-        f"{name}: is larger than {LIMIT // 1024} kB and not in {NAME}; build with --url for the Model Zoo"
-        for name in names
-        if name not in listed
-    ]
+    lacking = [name for name in names if name not in listed]
+    if not lacking:
+        return ""
+    return (
+        f"{len(lacking)} files are larger than {LIMIT // 1024} kB and not in {NAME}, the first is {lacking[0]}; for the"
+        " Model Zoo build with --url"
+    )
 
 
 def _pages(root: Path) -> Iterator[str]:

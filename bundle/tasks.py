@@ -67,8 +67,8 @@ TASKS = {
         delivered="models/retina/model.pt",
         performance="On the four test children (11 to 14, eight images, 256 x 256): Dice 0.783, IoU 0.644, 16 % of the "
         "vessel pixels missed, against the first observer; the two observers agree with each other at Dice 0.777. "
-        "After the request for child 01 below: Dice 0.779 on the test children. Trained with augmentation, the teacher knows "
-        "a child hardly better than a stranger: little is there to forget.",
+        "After the request for child 01 below: Dice 0.779 on the test children. Trained with augmentation, the teacher "
+        "knows a child hardly better than a stranger: little is there to forget.",
     ),
     "dermoscopy": TaskBundle(
         name="dermoscopy_lesion_unlearning_segmentation",

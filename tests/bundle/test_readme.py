@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from bundle.build import build
-from bundle.check import check, commands, zoo_notes
+from bundle.check import check, commands, zoo_note
 from bundle.tasks import TASKS
 from PIL import Image
 from scripts.attacks.quantisation import Quantised
@@ -117,7 +117,7 @@ def test_provenance_comes_along(delivered: Path, models: Path) -> None:
 
 @pytest.mark.slow
 def test_it_passes_its_own_check(delivered: Path, fundus: Path) -> None:
-    assert check(delivered, dataset_dir=str(fundus)) == [] and zoo_notes(delivered) == []
+    assert check(delivered, dataset_dir=str(fundus)) == [] and zoo_note(delivered) == ""
 
 
 def followed(bundle: Path, data: Path) -> list[str]:
@@ -236,4 +236,4 @@ def test_faults_are_found_and_named(retina_bundle: Path, tmp_path: Path) -> None
         "verify_net_in_out: ",
     ):
         assert any(words in line for line in found), words
-    assert zoo_notes(bundle)[0].startswith("models/model.pt: is larger than 1024 kB")
+    assert zoo_note(bundle).startswith("1 files are larger than 1024 kB")
