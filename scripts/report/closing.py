@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.settings.command_line import CommandLine
@@ -22,11 +22,8 @@ NEXT = {
     "verify": "commit",
     "commit": "export",
 }
-NEEDED = {
-    "unlearn": {"request": "request.csv"},
-    "references": {"request": "request.csv"},
-    "commit": {"key_dir": "KEYS"},
-}
+# What nobody has given yet, and no default stands for.
+NEEDED = {"unlearn": {"request": "request.csv"}, "commit": {"key_dir": "KEYS"}}
 
 
 def made(workflow: str, *, settings: Settings, folder: Path | None) -> list[str]:
@@ -56,15 +53,9 @@ def next_command(workflow: str, line: CommandLine, *, after_forget: str) -> str:
     files = [str(Path(own).with_name(f"{follows}.yaml")), *overlays]
     given: dict[str, str | None] = {name: text for name, text in line.options.items() if name in accepted(follows)}
     for name, value in NEEDED.get(follows, {}).items():
-        if name not in given and not (name == "request" and _asks(line.options)):
-            given[name] = value
+        given.setdefault(name, value)
     words = ["python", "-m", "monai.bundle", "run", RUN_IDS.get(follows, follows), "--config_file", _listed(files)]
     return " ".join([*map(_quoted, words), *(part for name, text in given.items() for part in _option(name, text))])
-
-
-def _asks(options: Mapping[str, str | None]) -> bool:
-    """Whether another setting says what is to be forgotten, or in which folder the run lies."""
-    return bool({"withdrawn", "forget_ratio", "output_dir", "request"} & set(options))
 
 
 def _listed(files: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ def line(*words: str) -> CommandLine:
             ["--request", "r.csv"],
             "run commit --config_file configs/commit.yaml --request r.csv --key_dir KEYS",
         ),
+        ("unlearn", [], "run references --config_file configs/references.yaml"),
         ("unlearn", ["--goal", "suppress"], ""),
         ("revert", [], ""),
     ],
