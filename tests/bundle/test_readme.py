@@ -30,8 +30,8 @@ SHORT = {
     **{"epochs": 2, "validate_every": 1, "batch_size": 8, "threads": 1, "progress": False, "select": "last"},
     **{"near_duplicates": False, "overlays": 1, "attacks": [], "reference_dir": "references", "request": ""},
 }
-# 30 lesions, whose sets are drawn; two folds, and a recipe on one mock request.
-DRAWN = {"validation_share": 0.2, "test_share": 0.2, "calibration_requests": 1, "mock_requests": 0, "folds": 2}
+# 31 lesions; two folds, and a recipe on one mock request.
+DRAWN = {"guard_share": 0.0, "calibration_requests": 1, "mock_requests": 0, "folds": 2}
 DERMOSCOPY = {
     "dermoscopy": {**DRAWN, "network_name": "unet_half"},
     "dermoscopy_classification": {
@@ -171,26 +171,29 @@ def test_so_can_one_who_trains_and_prepares_first(repository: Path, tmp_path: Pa
 
 
 def dermoscopy(folder: Path, asked: str, *, masks: bool) -> Path:
-    """Drawn lesions in an official layout of ISIC: Task 1 of 2018, or Part 3 of 2017."""
+    """Drawn lesions in an official layout of ISIC, with its sets: Task 1 of 2018, or Part 3 of 2017."""
     rng = np.random.default_rng(0)
-    names = [asked, *(f"ISIC_{number:07d}" for number in range(100_000, 100_029))]
-    images = folder / ("ISIC2018_Task1-2_Training_Input" if masks else "ISIC-2017_Training_Data")
-    truth = folder / "ISIC2018_Task1_Training_GroundTruth"
-    rows = ["image_id,melanoma,seborrheic_keratosis"]
     rules, columns = np.mgrid[:64, :64]
-    for number, name in enumerate(names):
-        row, column, kind = *rng.integers(20, 44, 2), number % 3
-        mask = (rules - row) ** 2 + (columns - column) ** 2 < (8 + 4 * kind) ** 2
-        image = rng.normal(170, 8, (64, 64, 3))
-        image[mask] -= (70, 90, 100)
-        images.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(images / f"{name}.jpg")
-        if masks:
-            truth.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((mask * 255).astype(np.uint8)).save(truth / f"{name}_segmentation.png")
-        rows.append(f"{name},{float(kind == 0)},{float(kind == 2)}")
-    if not masks:
-        (folder / "ISIC-2017_Training_Part3_GroundTruth.csv").write_text("\n".join(rows) + "\n")
+    number = 100_000
+    for part, count in (("Training", 20), ("Validation", 6), ("Test" if masks else "Test_v2", 5)):
+        images = folder / (f"ISIC2018_Task1-2_{part}_Input" if masks else f"ISIC-2017_{part}_Data")
+        truth = folder / f"ISIC2018_Task1_{part}_GroundTruth"
+        images.mkdir(parents=True)
+        rows = ["image_id,melanoma,seborrheic_keratosis"]
+        for place in range(count):
+            name = asked if part == "Training" and place == 0 else f"ISIC_{number:07d}"
+            number, kind = number + 1, place % 3
+            row, column = rng.integers(20, 44, 2)
+            mask = (rules - row) ** 2 + (columns - column) ** 2 < (8 + 4 * kind) ** 2
+            image = rng.normal(170, 8, (64, 64, 3))
+            image[mask] -= (70, 90, 100)
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(images / f"{name}.jpg")
+            if masks:
+                truth.mkdir(exist_ok=True)
+                Image.fromarray((mask * 255).astype(np.uint8)).save(truth / f"{name}_segmentation.png")
+            rows.append(f"{name},{float(kind == 0)},{float(kind == 2)}")
+        if not masks:
+            (folder / f"ISIC-2017_{part}_Part3_GroundTruth.csv").write_text("\n".join(rows) + "\n")
     return folder
 
 
