@@ -147,7 +147,7 @@ def test_command_line_errors_are_one_line(arguments: list[str], words: str, caps
 
 
 def test_command_line_from_a_shell(repository: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bundle", "build", "--task", "retina", "--output", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "bundle", "build", "--task", "dermoscopy", "--output", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
