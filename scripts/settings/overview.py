@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.settings.config_file import read_config
 from scripts.settings.workflows import WORKFLOWS
 
-# In the order in which a hospital meets them; what is not here follows by name.
+# In the order in which a hospital meets them.
 ORDER = (
     "train prepare forget restore evaluate unlearn revert references verify commit export process renew"
     " verifier_study inference inference_classification"
