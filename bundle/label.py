@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts.errors import InputError
 from scripts.files import write_text
+from scripts.setup import interpreter
 
 ROOT = Path(__file__).resolve().parents[1]
 # Of these Label's own pins exclude what the bundle needs, so they come without them.
@@ -75,11 +76,11 @@ def install(
 
 def _environment(folder: Path, *, torch: str, vision: bool, root: Path) -> None:
     stamp = folder / ".label-installed"
-    if stamp.is_file():
+    files = [root / name for name in (f"requirements-{torch}.txt", "requirements.txt", "requirements-label.txt")]
+    if stamp.is_file() and stamp.stat().st_mtime >= max(file.stat().st_mtime for file in files):
         return
     if not (folder / "pyvenv.cfg").is_file():
         venv.create(folder, with_pip=True)
-    files = [root / name for name in (f"requirements-{torch}.txt", "requirements.txt", "requirements-label.txt")]
     for file in files:
         _pip(folder, "-r", str(file))
     _pip(folder, "--no-deps", *ALONE)
@@ -91,27 +92,22 @@ def _environment(folder: Path, *, torch: str, vision: bool, root: Path) -> None:
     stamp.touch()
 
 
-def python_of(folder: Path) -> Path:
-    """The interpreter of a virtual environment."""
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
 def _packages(folder: Path) -> Path:
     code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    found = subprocess.run([python_of(folder), "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run([interpreter(folder), "-c", code], capture_output=True, text=True, check=True)
     return Path(found.stdout.strip())
 
 
 def _pip(folder: Path, *words: str) -> None:
-    line = [str(python_of(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *words]
+    line = [str(interpreter(folder)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *words]
     print("pip install", *(os.path.basename(word) for word in words), flush=True)
     if subprocess.run(line, stdin=subprocess.DEVNULL).returncode != 0:
         raise InputError(f"pip install {' '.join(words)}: failed; see above, and call again: what is there stays")
 
 
 def _start_script(target: Path, names: Sequence[str]) -> Path:
-    own = target / APP
-    words = [str(python_of(target / ".venv")), "-m", "monailabel.main", "start_server", "--app", str(own)]
+    own, python = target / APP, interpreter(target / ".venv")
+    words = [str(python), "-m", "monailabel.main", "start_server", "--app", str(own)]
     conf = ["--conf", "models", ",".join(names), "--conf", "zoo_source", "local", "--conf", "sam2", "false"]
     script = target / "start.sh"
     lines = [
@@ -121,7 +117,7 @@ def _start_script(target: Path, names: Sequence[str]) -> Path:
         '[ -n "$studies" ] || { echo "error: give the folder of the images: start.sh STUDIES" >&2; exit 2; }',
         "shift",
         # Label starts trainings by the first python on the path, and reads PYTHONPATH.
-        f"export PATH={shlex.quote(str(python_of(target / '.venv').parent))}:$PATH PYTHONPATH={shlex.quote(str(own))}",
+        f"export PATH={shlex.quote(str(python.parent))}:$PATH PYTHONPATH={shlex.quote(str(own))}",
         f'exec {shlex.join(words)} --studies "$studies" {shlex.join(conf)} --host 127.0.0.1 "$@"',
     ]
     write_text(script, "\n".join(lines) + "\n")

@@ -6,7 +6,6 @@ Exit codes are those of the workflows.
 
 from __future__ import annotations
 
-import difflib
 import runpy
 import sys
 import warnings
@@ -51,8 +50,10 @@ def _overlay(given: str, configs: Path) -> Path:
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    from scripts.settings.schema import nearest_name
+
+    near = nearest_name(name, known)
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def main(words: Sequence[str]) -> int:

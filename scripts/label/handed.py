@@ -18,6 +18,8 @@ from scripts.data.ids import checked_id
 from scripts.data.patients import patients_of
 from scripts.errors import InputError
 from scripts.files import write_json
+from scripts.settings.command_line import CommandLine
+from scripts.settings.parts import own_content
 from scripts.settings.running import Running
 
 DATA, HELD_OUT, EPOCHS = (
@@ -84,17 +86,14 @@ def _file(record: Mapping[str, Any], key: str) -> str:
     return file
 
 
-def taken_from_label(run: Running, own: Mapping[str, Any]) -> tuple[Running, Handed | None]:
-    """The config as it would be without what Label put into it, and that; None where Label did not start it.
-
-    Args:
-        own: content of the workflow's file.
-    """
+def taken_from_label(run: Running) -> tuple[Running, Handed | None]:
+    """The config as it would be without what Label put into it, and that; None where Label did not start it."""
     listed, epochs = _at(run.config, DATA), _at(run.config, EPOCHS)
     # Records of this bundle, which a program may put there too, have ids.
     plain = isinstance(listed, list) and not any(isinstance(one, Mapping) and "image_id" in one for one in listed)
-    if not plain or not isinstance(epochs, int) or not own:
+    if not plain or not isinstance(epochs, int):
         return run, None
+    own = own_content("train", CommandLine())
     held_out = _at(run.config, HELD_OUT)
     handed = Handed(
         records=(*listed, *(held_out if isinstance(held_out, list) else ())),

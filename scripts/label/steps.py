@@ -16,9 +16,9 @@ from scripts.errors import InputError, user_error
 from scripts.files import atomic_path, write_text
 from scripts.label.handed import FOLDER, TRAINED
 from scripts.request import read_request
+from scripts.request.request import COLUMNS, REQUEST_ID
 from scripts.settings.given import Settings
 
-COLUMNS = ("request_id", "level", "id", "requested_on", "ground")
 STUDENT = "label_student_{request_id}.pt"  # beside the bundle's own model, where Label lists it
 
 
@@ -83,7 +83,7 @@ class LabelSteps:
         missing = [field for field in ("request_id", "ids", "requested_on") if not self.fields.get(field)]
         if missing:
             raise InputError(f"MONAI Label: {missing[0]}: is empty; fill in {', '.join(missing)} of the request")
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", name):
+        if not REQUEST_ID.fullmatch(name):
             raise InputError(
                 f"MONAI Label: request_id: '{name}' is no name; allowed are letters, digits, '.', '_', '-'"
             )

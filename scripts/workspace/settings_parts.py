@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from scripts import errors
 from scripts.errors import InputError
 from scripts.settings.given import Settings, line_of, read_settings, resolved
-from scripts.settings.parts import own_content
 from scripts.settings.running import Running, running
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class SettingsParts:
             if workflow == "train":
                 from scripts.label.handed import taken_from_label
 
-                run, handed = taken_from_label(run, own_content(workflow, line_of(run)))
+                run, handed = taken_from_label(run)
             settings = read_settings(run, workflow)
             if handed is not None:
                 places = {"model_dir": settings.model_dir, "bundle_root": settings.bundle_root}
