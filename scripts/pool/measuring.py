@@ -62,7 +62,7 @@ class Fixed:
         asked: batches of the patients' images.
         retain: batches of retain images, those that an attacker may have.
         teacher, measure, attacked: figures of the teacher, the measuring model, and that model after the attack.
-        kept: key metric of the measuring model on `retain`.
+        kept, held: key metric of the measuring model and of the teacher on `retain`.
         teacher_answers, answers: coarse answers of teacher and measuring model.
     """
 
@@ -72,6 +72,7 @@ class Fixed:
     measure: Scored
     attacked: Scored
     kept: float
+    held: float
     teacher_answers: torch.Tensor
     answers: torch.Tensor
 
@@ -115,6 +116,7 @@ class Measuring:
             metric=(fixed.teacher.metric, own.metric, fixed.measure.metric),
             distance=(_apart(fixed.teacher_answers, fixed.answers), _apart(answers, fixed.answers)),
             kept=(retain - fixed.kept, own.selection - fixed.measure.selection),
+            held=(retain - fixed.held, own.selection - fixed.teacher.selection),
             agreement=self._agreement(student, self._placed(self.teacher)),
             attacked_score=(attacked.score, fixed.attacked.score),
             attacked_metric=(attacked.metric, fixed.attacked.metric),
@@ -135,6 +137,7 @@ class Measuring:
             measure=self._scored(measure, own),
             attacked=self._scored(self._attacked(measure, retain), own),
             kept=self._rows(measure, retain).mean(self.task.key_metric),
+            held=self._rows(teacher, retain).mean(self.task.key_metric),
             teacher_answers=self._answers(teacher, own),
             answers=self._answers(measure, own),
         )

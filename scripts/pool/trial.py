@@ -10,6 +10,8 @@ from typing import Any
 from scripts.pool.candidates import Candidate
 
 GUARD = 0.01  # of the key metric: what retain and selection may lose against the model that never saw the patients
+# The same against the teacher: that model lacks a whole fold, and what it lacks by that a request must not cost.
+LOSS = 0.02
 LEAST_FORGOTTEN, MOST_FORGOTTEN = 0.7, 1.4  # forgotten fraction; wide, for each mock request has one measuring model
 DEPTH_DIGITS = 1  # of the share that comes back: models that never saw the patients differ by about a tenth in it
 # Distance of teacher and measuring model, mean over the mock requests: below it a share would be one of nothing.
@@ -25,6 +27,7 @@ class Measured:
         metric: of the same: key metric on the patients.
         distance: of teacher and student to the measuring model: root mean square of their coarse answers.
         kept: key metric of the student minus the measuring model's, on retain and on selection.
+        held: the same minus the teacher's.
         agreement: Dice, or share of equal classes, of the student's and the teacher's decisions on selection.
         attacked_score, attacked_metric: of student and measuring model after 20 training steps on retain images.
         seconds: CPU seconds of the method.
@@ -34,6 +37,7 @@ class Measured:
     metric: tuple[float, float, float]
     distance: tuple[float, float]
     kept: tuple[float, float]
+    held: tuple[float, float]
     agreement: float
     attacked_score: tuple[float, float]
     attacked_metric: tuple[float, float]
@@ -49,8 +53,13 @@ class Trial:
 
     @property
     def kept(self) -> float:
-        """The worse of retain and selection, mean over the mock requests."""
+        """Against the measuring model: the worse of retain and selection, mean over the mock requests."""
         return min(statistics.fmean(one.kept[which] for one in self.measured) for which in (0, 1))
+
+    @property
+    def held(self) -> float:
+        """The same against the teacher."""
+        return min(statistics.fmean(one.held[which] for one in self.measured) for which in (0, 1))
 
     @property
     def nearness(self) -> float:
@@ -92,14 +101,15 @@ class Trial:
         """Smaller is better: clinical guard first, then whether it has forgotten, depth, agreement and cost."""
         depth = max(0.0, round(self.recovered or 0.0, DEPTH_DIGITS))
         forgotten = self.fraction is None or LEAST_FORGOTTEN <= self.fraction <= MOST_FORGOTTEN
-        return (self.kept < -GUARD, not forgotten, depth, -round(self.agreement, 2), self.seconds)
+        harmful = self.kept < -GUARD or self.held < -LOSS
+        return (harmful, not forgotten, depth, -round(self.agreement, 2), self.seconds)
 
     def told(self) -> str:
         """One line for a reader."""
         fraction, recovered = ("-" if share is None else f"{share:.2f}" for share in (self.fraction, self.recovered))
         return (
-            f"kept {self.kept:+.3f}, distance {self.nearness:.2f} of the teacher's, FF {fraction}, recovered"
-            f" {recovered}, agreement {self.agreement:.3f}, {self.seconds:.0f} CPU s"
+            f"kept {self.kept:+.3f}, of the teacher {self.held:+.3f}, distance {self.nearness:.2f} of the teacher's, FF"
+            f" {fraction}, recovered {recovered}, agreement {self.agreement:.3f}, {self.seconds:.0f} CPU s"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,6 +118,7 @@ class Trial:
             "method": self.candidate.method,
             "settings": dict(self.candidate.settings),
             "kept": self.kept,
+            "held": self.held,
             "nearness": self.nearness,
             "forgotten_fraction": self.fraction,
             "recovered": self.recovered,

@@ -14,6 +14,7 @@ ONE = Measured(
     metric=(0.9, 0.7, 0.7),
     distance=(0.2, 0.05),
     kept=(0.004, -0.002),
+    held=(0.001, -0.003),
     agreement=0.97,
     attacked_score=(1.3, 1.1),
     attacked_metric=(0.71, 0.71),
@@ -27,7 +28,7 @@ def trial(method: str = "fold_start", *more: Measured, **changes: object) -> Tri
 
 def test_figures_of_one_mock_request_by_hand() -> None:
     found = trial()
-    assert found.kept == -0.002
+    assert found.kept == -0.002 and found.held == -0.003
     assert found.nearness == pytest.approx(0.25)
     assert found.fraction == pytest.approx(1.0)
     # By score .3 of 2 comes back, .1 of it without any memory; by metric nothing: the larger share counts.
@@ -63,6 +64,13 @@ def test_guard_comes_before_depth_and_depth_before_agreement_and_cost() -> None:
     dear = trial(seconds=20.0)
     found = sorted([dear, apart, shallow, not_forgotten, harmful, good], key=Trial.order)
     assert found == [good, dear, apart, shallow, not_forgotten, harmful]
+
+
+def test_what_a_whole_fold_lacks_is_no_excuse() -> None:
+    """As good as a model without the fold, and .03 below the teacher: what is like the teacher goes before it."""
+    good, fold_like = trial("erase_to_retain", seconds=60.0), trial(held=(0.0, -0.03))
+    assert fold_like.kept == good.kept
+    assert sorted([fold_like, good], key=Trial.order) == [good, fold_like]
 
 
 def test_the_file_holds_the_best_of_each_method_and_no_more_than_was_measured() -> None:
