@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bundle.method_pages import method_pages
 from scripts.errors import InputError
 from scripts.files import write_text
 from scripts.settings.schema import SETTINGS
@@ -80,6 +81,7 @@ def write_settings(root: Path) -> list[str]:
     """Write the settings into the workflow files and `docs/SETTINGS.md` of `root`; names of the files that changed."""
     changed = []
     pages = {root / "docs" / "SETTINGS.md": PAGE + settings_table() + "\n"}
+    pages |= {root / name: text for name, text in method_pages().items()}
     for workflow in WORKFLOWS:
         path = root / "configs" / f"{workflow}.yaml"
         pages[path] = with_settings(path.read_text(encoding="utf-8"), workflow, where=path)

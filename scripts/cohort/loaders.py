@@ -6,10 +6,10 @@ image when it is first drawn, and may be a part of the set: see `retain_subset`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from monai.transforms import Compose
@@ -99,6 +99,10 @@ class CohortLoaders:
         """The images of a dataset as training takes them: of each one fixed patch, or the whole."""
         return AugmentedDataset(dataset.base, self.crops, views=1) if self.crops else dataset
 
+    def as_trained(self, records: Sequence[Record], *, batch_size: int) -> EpochLoader:
+        """Records in their order as training takes them, without random transforms: whole, or of each a fixed patch."""
+        return EpochLoader(self.patches(self.prepare(records, lazy=True)), batch_size=batch_size)
+
     def sample(self, name: str) -> torch.Tensor:
         """One prepared image of the set, or its patch, as a batch of one."""
         return self.patches(self.dataset(name))[0]["image"][None]
@@ -148,34 +152,26 @@ class CohortLoaders:
         return self._lazy[name]
 
     def joint(self, *, forget: int, retain: int, guard: int, steps: int, hard_share: float = 0.0) -> JointLoader:
-        """Steps of `forget` + `retain` + `guard` images each; `hard_share` of the last two by weight."""
+        """Steps of `forget` + `retain` + `guard` images each; `hard_share` of the last two by weight.
+
+        Args:
+            steps: of a round; 0: as many as a pass over the retain images takes.
+        """
         sizes = {"forget": forget, "retain": retain, "guard": guard}
+        steps = steps or max(1, math.ceil(len(self.drawn("retain")) / retain))
         names = [name for name, size in sizes.items() if size and self.cohort.named(name)]
         kept = {name: image_ids(self.drawn(name)) for name in names if name != "forget"}
         hard = HardExamples(ids=kept, share=hard_share) if hard_share else None
         return JointLoader(self.training(names), batch_sizes=sizes, steps=steps, seed=self.seed, hard=hard)
 
-    def alternating(self, *, forget: int, retain: int) -> AlternatingLoader:
-        """A pass over retain, then a pass over forget."""
-        data = self.training(["retain", "forget"])
+    def alternating(self, passes: Sequence[str], *, forget: int, retain: int) -> AlternatingLoader:
+        """A pass over each of the sets `passes`, in their order."""
+        data = self.training(passes)
         return AlternatingLoader(data, batch_sizes={"retain": retain, "forget": forget}, seed=self.seed)
 
-    def for_recipe(self, recipe: Any, *, forget: Sequence[Record]) -> JointLoader | AlternatingLoader:
-        """The loader that a recipe's schedule asks for.
-
-        Args:
-            forget: the forget records that are drawn from; where that is not all of them, no other one is opened.
-        """
+    def look_at(self, forget: Sequence[Record]) -> None:
+        """Draw from these forget records and open no other one."""
         self._looked_at = tuple(forget)
-        if recipe.schedule == "released":
-            return self.alternating(forget=recipe.forget_batch, retain=recipe.retain_batch)
-        return self.joint(
-            forget=recipe.forget_batch if forget else 0,
-            retain=recipe.retain_batch,
-            guard=recipe.guard_batch,
-            steps=recipe.steps_per_round,
-            hard_share=recipe.hard_share,
-        )
 
 
 class _Counted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import torch
@@ -37,7 +38,12 @@ class ForgetTrainer(Trainer):
         hard: is told how far the student strays on each retain and guard image; None draws evenly.
         hardening: against relearning; None leaves it out.
         settings: of MONAI's Trainer (max_epochs, handlers, ...).
+
+    Attributes:
+        fixed_targets: whether a random target of an image is the same in every step.
     """
+
+    fixed_targets = False
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class ForgetTrainer(Trainer):
             loss = part_of(part).share * loss
             total = total + loss
             output[f"{name}_loss"] = loss.detach()
+        total = total + self._penalty(engine)
         if self.hardening is not None and asked is not None and "retain" in parts:
             output["hardened_loss"] = self._harden(self.hardening, parts, asked, engine)
         shown = {name: processes.summed(value) for name, value in {"loss": total.detach(), **output}.items()}
@@ -113,9 +120,17 @@ class ForgetTrainer(Trainer):
             total.backward()
             processes.sum_gradients(self.student.trainable())
             self.optimizer.step()
+            self._stepped()
             if self.scheduler is not None:
                 self.scheduler.step()
         return [shown]
+
+    def _penalty(self, engine: Engine) -> torch.Tensor | float:
+        """What a method adds to the loss, of the weights alone."""
+        return 0.0
+
+    def _stepped(self) -> None:
+        """What a method does to the weights after a step."""
 
     def _asked(self, part: dict[str, Any], taught: torch.Tensor) -> ForgetBatch:
         """What the objective may know of the forget images of a step; the fold teachers are asked once."""
@@ -124,6 +139,7 @@ class ForgetTrainer(Trainer):
             teacher_logits=taught,
             reference_logits=self.forward.reference(part),
             generator=self.generator,
+            sample_index=[_number(image) for image in part["image_id"]] if self.fixed_targets else None,
             before=part_of(part).start,
         )
 
@@ -153,3 +169,8 @@ class ForgetTrainer(Trainer):
         own = part["image_id"][counted], departure(logits, taught)[counted]
         ids, departures = zip(*processes.gathered(own), strict=True)
         self.hard.observe(name, [image for found in ids for image in found], torch.cat(departures))
+
+
+def _number(image_id: str) -> int:
+    """A whole number that stands for an image."""
+    return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:7], "big")

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.reference import FoldReference
 from scripts.frozen.cache import FrozenCache, block_size
 from scripts.frozen.part import FrozenPart
 from torch import nn
@@ -22,7 +21,7 @@ class Forward:
     Args:
         student: the network in training.
         teacher: frozen; None where only the student is asked.
-        reference: soft predictions of fold teachers, where the objective asks for them.
+        reference: what forget images are drawn towards, where the objective asks for it: `logits` of a batch.
         cache: of the run; None computes everything.
     """
 
@@ -32,7 +31,7 @@ class Forward:
         arithmetic: Arithmetic,
         student: nn.Module,
         teacher: nn.Module | None = None,
-        reference: FoldReference | None = None,
+        reference: Any = None,
         cache: FrozenCache | None = None,
     ) -> None:
         self.arithmetic, self.network, self.teacher, self._reference = arithmetic, student, teacher, reference
@@ -75,7 +74,8 @@ class Forward:
 
         def compute(positions: list[int]) -> tuple[torch.Tensor]:
             patients = [part["patient_id"][i] for i in positions]
-            return (reference.logits({"image": part["image"][positions], "patient_id": patients}),)
+            tensors = {name: part[name][positions] for name in ("image", "label")}
+            return (reference.logits({**tensors, "patient_id": patients}),)
 
         (found,) = self._referred.rows(keys, compute, block_size(part["image"]))
         return found.to(part["image"].device)

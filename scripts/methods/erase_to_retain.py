@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.methods.method import Context, Method
+from scripts.methods.recipe import PLAIN
 from scripts.student.student import Student
 from scripts.tasks.registry import build_task
 
@@ -20,6 +21,8 @@ UNLEARN = {
     "dropout": 0.0,
     # 180 large steps that shrink to nothing do what 320 to 400 small ones did: docs/RESULTS.md, "Cost".
     "learning_rate": 3e-3,
+    "optimizer": "adamw",
+    **PLAIN["adamw"],
     "lr_schedule": "cosine",
     "forget_objective": "imitation",
     "forget_weight": 1.0,
@@ -94,10 +97,19 @@ RELEASED = {
 
 
 class EraseToRetain(Method):
-    """`trainable: adapter` puts LoRA layers on the teacher; `trainable: all` trains a copy of it."""
+    """L = L_forget(z, z_ref) + D(z, z_T) + .05 |z - z_T|^2 + supervised_weight L_supervised(retain), D at T = 2.
+
+    z_ref is what fold teachers say that never saw the patients. `trainable: adapter` puts LoRA layers on the teacher;
+    `trainable: all` trains a copy of it, hardened against relearning.
+    """
 
     name = "erase_to_retain"
     goals = ("unlearn", "suppress")
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """The released schedule: a pass over retain, then one over forget."""
+        return ("retain", "forget") if self.recipe.schedule == "released" else ()
 
     @property
     def phases(self) -> tuple[str, ...]:

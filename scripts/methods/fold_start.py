@@ -38,8 +38,9 @@ DEFAULTS = {
 
 
 class FoldStart(Method):
-    """With `exact: true` it learns from labels alone: the weights then follow from data that never held the patients.
+    """From theta of the fold: L = D(z, z_T) + .05 |z - z_T|^2 + .5 L_supervised on retain images, D at T = 2.
 
+    With `exact: true` it learns from labels alone: the weights then follow from data that never held the patients.
     Otherwise the teacher's answers on other images are the only way by which anything of them could come in.
     """
 
@@ -87,14 +88,9 @@ class FoldStart(Method):
             )
 
     def problem(self, cohort: Cohort, pool: Path) -> str:
-        start = start_fold(cohort)
-        if start == NO_FOLD:
-            return "a patient is in no fold"
-        if len(self.looked_at(cohort)) >= MOSTLY * len(cohort.forget):
+        if start_fold(cohort) != NO_FOLD and len(self.looked_at(cohort)) >= MOSTLY * len(cohort.forget):
             return "no fold teacher is clean of most of the images"
-        if not model_path(model_dir=str(pool), model_name="", fold=start).is_file():
-            return "the fold teacher that never saw the patients is not there"
-        return ""
+        return member_problem(cohort, pool)
 
     def looked_at(self, cohort: Cohort) -> tuple[Record, ...]:
         """Only images of patients whom the member to start from has seen."""
@@ -106,6 +102,32 @@ class FoldStart(Method):
 
         member = context.member(start_fold(context.cohort))
         return WholeStudent.start(member, teacher=context.teacher, sample=context.sample)
+
+
+def member_problem(cohort: Cohort, pool: Path) -> str:
+    """Why no member of the pool can be begun at, in words that name no patient; empty where one can."""
+    start = start_fold(cohort)
+    if start == NO_FOLD:
+        return "a patient is in no fold"
+    if not model_path(model_dir=str(pool), model_name="", fold=start).is_file():
+        return "the fold teacher that never saw the patients is not there"
+    return ""
+
+
+def clean_fold(cohort: Cohort, *, method: str) -> int:
+    """The fold that all patients to forget were left out of.
+
+    Raises:
+        InputError: there is none.
+    """
+    start = start_fold(cohort)
+    if start == NO_FOLD or any(cohort.fold_of(record) != start for record in cohort.forget):
+        where = "in no fold" if start == NO_FOLD else "in several folds"
+        raise InputError(
+            f"method: '{method}' needs one fold teacher that saw none of the patients, and they are {where}; make a"
+            " request for each fold, or give another method"
+        )
+    return start
 
 
 def start_fold(cohort: Cohort) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.errors import InputError, require_positive
@@ -11,10 +11,10 @@ from scripts.errors import InputError, require_positive
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A round is `steps_per_round` optimiser steps.
+    """A round is `steps_per_round` optimiser steps, or with 0 as many as one pass takes.
 
     The released schedule counts a round as one pass over retain and one over forget, and has no
-    stopping rule and no bisection.
+    stopping rule and no bisection. The fields from `saliency_share` on belong to some methods alone: `Method.own`.
     """
 
     goal: str
@@ -24,7 +24,10 @@ class Recipe:
     rank: int
     alpha: float
     dropout: float
+    optimizer: str
     learning_rate: float
+    momentum: float
+    weight_decay: float
     lr_schedule: str
     forget_objective: str
     forget_weight: float
@@ -44,11 +47,18 @@ class Recipe:
     stop_at: float
     tolerance: float
     bisect: bool
+    saliency_share: float | None = None
+    critical_classes: Sequence[int] | None = None
+    ascent_rounds: int | None = None
+    dampen_above: float | None = None
+    dampening: float | None = None
+    l1_weight: float | None = None
+    last_layers: int | None = None
 
     @property
     def needs_reference(self) -> bool:
-        """Whether the forget targets are predictions of fold teachers."""
-        return self.forget_objective == "imitation"
+        """Whether the forget targets are what another model says of the images: fold teachers, or the method's own."""
+        return self.forget_objective in ("imitation", "matching")
 
     @property
     def measured(self) -> bool:
@@ -60,32 +70,48 @@ class Recipe:
         apart = [*ADAPTER] if self.trainable == "all" else []
         if self.retain_objective != "supervised_distillation":
             apart.append("supervised_weight")
+        if self.optimizer != WITH_MOMENTUM:
+            apart.append("momentum")
+        apart += [name for name in OWN if getattr(self, name) is None]
         fields = {name: value for name, value in dataclasses.asdict(self).items() if name not in apart}
-        return {_SETTINGS.get(name, name): value for name, value in fields.items() if value != float("inf")}
+        return {SETTING_NAMES.get(name, name): value for name, value in fields.items() if value != float("inf")}
 
 
 POSITIVE = ("rank", "forget_batch", "retain_batch", "max_rounds")  # fields that are at least 1
 ADAPTER = ("scope", "rank", "alpha", "dropout")  # fields of an adapter
+# Fields of some methods alone.
+OWN = ("saliency_share", "critical_classes", "ascent_rounds", "dampen_above", "dampening", "l1_weight", "last_layers")
+WITH_MOMENTUM = "sgd"
+# What torch's optimisers do where nothing is said.
+PLAIN = {
+    "adamw": {"momentum": 0.0, "weight_decay": 0.01},
+    "adam": {"momentum": 0.0, "weight_decay": 0.0},
+    "sgd": {"momentum": 0.9, "weight_decay": 5e-4},
+}
 # Settings of a config whose names say whose rank or rate they are -> fields of a recipe.
 _FIELDS = {
     "lora_rank": "rank",
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",
+    "forget_optimizer": "optimizer",
     "forget_learning_rate": "learning_rate",
+    "forget_momentum": "momentum",
+    "forget_weight_decay": "weight_decay",
     "forget_lr_schedule": "lr_schedule",
 }
-_SETTINGS = {field: setting for setting, field in _FIELDS.items()}
+SETTING_NAMES = {field: setting for setting, field in _FIELDS.items()}
 FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
-SETTINGS = tuple(_SETTINGS.get(name, name) for name in FIELDS if name not in ("goal", "schedule"))
+SETTINGS = tuple(SETTING_NAMES.get(name, name) for name in FIELDS if name not in ("goal", "schedule"))
 
 
 # Fields that every recipe gives as settings; the others it gives only where they have an effect.
-ALWAYS = tuple(name for name in FIELDS if name not in (*ADAPTER, "goal", "schedule", "stop_at", "supervised_weight"))
+_SOMETIMES = (*ADAPTER, *OWN, "goal", "schedule", "stop_at", "supervised_weight", "momentum")
+ALWAYS = tuple(name for name in FIELDS if name not in _SOMETIMES)
 
 
 def leaves_open(settings: Mapping[str, Any]) -> bool:
     """Whether a recipe could fill in a setting; in the models of a pool all of them are given."""
-    return any(settings.get(_SETTINGS.get(name, name)) is None for name in ALWAYS)
+    return any(settings.get(SETTING_NAMES.get(name, name)) is None for name in ALWAYS)
 
 
 def given_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +129,14 @@ def build_recipe(*, goal: str, schedule: str, defaults: Mapping[str, Any], **giv
     """
     given = {name: value for name, value in given.items() if value is not None}
     chosen = {**defaults, **given}
+    if given.get("optimizer", defaults["optimizer"]) != defaults["optimizer"]:
+        # The method's decay and momentum are those of its own optimiser.
+        chosen |= {name: value for name, value in PLAIN[chosen["optimizer"]].items() if name not in given}
+    if "momentum" in given and chosen["optimizer"] != WITH_MOMENTUM:
+        raise InputError(
+            f"forget_momentum: {given['momentum']} has no effect with forget_optimizer: {chosen['optimizer']}; give"
+            f" forget_optimizer: {WITH_MOMENTUM}"
+        )
     if unknown := sorted(set(chosen) - set(FIELDS)):
         raise InputError(f"recipe: unknown settings {', '.join(unknown)}; allowed: {', '.join(FIELDS)}")
     if given.get("supervised_weight") and chosen["retain_objective"] != "supervised_distillation":
@@ -110,7 +144,7 @@ def build_recipe(*, goal: str, schedule: str, defaults: Mapping[str, Any], **giv
             f"supervised_weight: {given['supervised_weight']} has no effect with retain_objective:"
             f" {chosen['retain_objective']}; give retain_objective: supervised_distillation"
         )
-    require_positive(**{_SETTINGS.get(name, name): chosen[name] for name in POSITIVE})
+    require_positive(**{SETTING_NAMES.get(name, name): chosen[name] for name in POSITIVE})
     if given.get("min_rounds") is None:
         # A default must not contradict a smaller number of rounds that was asked for.
         chosen["min_rounds"] = min(chosen["min_rounds"], chosen["max_rounds"])
@@ -119,10 +153,8 @@ def build_recipe(*, goal: str, schedule: str, defaults: Mapping[str, Any], **giv
     if chosen["trainable"] == "all":
         without = [name for name in ADAPTER if name in given] + ["bisect"] * bool(given.get("bisect"))
         if without:
-            raise InputError(
-                f"{_SETTINGS.get(without[0], without[0])}: {given[without[0]]} has no effect with trainable: all; give"
-                " trainable: adapter"
-            )
+            name = SETTING_NAMES.get(without[0], without[0])
+            raise InputError(f"{name}: {given[without[0]]} has no effect with trainable: all; give trainable: adapter")
         chosen["bisect"] = False
     if schedule == "released" and chosen["hardening_weight"]:
         raise InputError(

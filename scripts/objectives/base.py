@@ -37,6 +37,7 @@ class Objective(ABC):
 
     name: str
     needs_background = False
+    needs_classes = False
 
     def __init__(self, *, task: str) -> None:
         self.task = build_task(task)
@@ -48,7 +49,11 @@ class Objective(ABC):
     @classmethod
     def tasks(cls) -> list[str]:
         """Names of the tasks it is defined for."""
-        return [name for name, kind in TASKS.items() if kind.background or not cls.needs_background]
+        return [
+            name
+            for name, kind in TASKS.items()
+            if (kind.background or not cls.needs_background) and (not cls.needs_classes or not kind.masks)
+        ]
 
     def prepare(self, logits: torch.Tensor) -> torch.Tensor:
         """`logits` in float32, after making sure that they are of the task."""

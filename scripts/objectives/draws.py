@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 from scripts.errors import InputError
@@ -19,6 +20,26 @@ def generators(batch: ForgetBatch, *, count: int, seed: int) -> list[torch.Gener
     if batch.generator is None:
         raise InputError("a random target needs sample_index or a generator in the batch")
     return [batch.generator] * count
+
+
+def drawn_targets(
+    label: torch.Tensor,
+    batch: ForgetBatch,
+    *,
+    seed: int,
+    draw: Callable[[torch.Tensor, torch.Generator], torch.Tensor],
+) -> torch.Tensor:
+    """A drawn target for each label, shaped as the labels.
+
+    Args:
+        draw: (label of one image, generator) -> its target.
+    """
+    fixed = batch.sample_index is not None
+    # What is fixed by an image's own index does not depend on how many images other processes hold.
+    label = label.cpu() if fixed else with_others(label.cpu(), batch)
+    draws = generators(batch, count=len(label), seed=seed)
+    drawn = [draw(one, generator) for one, generator in zip(label, draws, strict=True)]
+    return torch.stack(drawn if fixed else drawn[batch.before :])
 
 
 def with_others(label: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:

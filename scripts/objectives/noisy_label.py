@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from scripts.objectives.base import ForgetBatch, ForgetObjective, positive, share
-from scripts.objectives.draws import generators, with_others
+from scripts.objectives.draws import drawn_targets
 
 
 class NoisyLabel(ForgetObjective):
@@ -26,14 +26,13 @@ class NoisyLabel(ForgetObjective):
 
     def target(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         """The noisy labels, shaped as the true ones, on the logits' device."""
-        label = with_others(self.need(batch.label, "the true labels").cpu(), batch)
-        draws = generators(batch, count=len(label), seed=self.seed)
-        outputs = logits.shape[1]
-        drawn = [
-            self.task.noisy_target(one, outputs=outputs, displacement=self.displacement, flip=self.flip, generator=draw)
-            for one, draw in zip(label, draws, strict=True)
-        ]
-        return torch.stack(drawn[batch.before :]).to(logits.device)
+        own = {"outputs": logits.shape[1], "displacement": self.displacement, "flip": self.flip}
+
+        def draw(one: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return self.task.noisy_target(one, **own, generator=generator)
+
+        label = self.need(batch.label, "the true labels")
+        return drawn_targets(label, batch, seed=self.seed, draw=draw).to(logits.device)
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         logits = self.prepare(logits)

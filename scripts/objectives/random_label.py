@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from scripts.objectives.base import ForgetBatch, ForgetObjective, positive
-from scripts.objectives.draws import generators, with_others
+from scripts.objectives.draws import drawn_targets
 
 
 class RandomLabel(ForgetObjective):
@@ -22,14 +22,13 @@ class RandomLabel(ForgetObjective):
 
     def target(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         """The drawn labels, shaped as the true ones, on the logits' device."""
-        label = with_others(self.need(batch.label, "the true labels").cpu(), batch)
-        draws = generators(batch, count=len(label), seed=self.seed)
         outputs = logits.shape[1]
-        drawn = [
-            self.task.random_target(one, outputs=outputs, generator=draw)
-            for one, draw in zip(label, draws, strict=True)
-        ]
-        return torch.stack(drawn[batch.before :]).to(logits.device)
+
+        def draw(one: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return self.task.random_target(one, outputs=outputs, generator=generator)
+
+        label = self.need(batch.label, "the true labels")
+        return drawn_targets(label, batch, seed=self.seed, draw=draw).to(logits.device)
 
     def __call__(self, logits: torch.Tensor, batch: ForgetBatch) -> torch.Tensor:
         logits = self.prepare(logits)

@@ -10,12 +10,16 @@ from scripts.errors import InputError
 from scripts.objectives.ascent import Ascent
 from scripts.objectives.background import Background
 from scripts.objectives.base import ForgetObjective, Objective, RetainObjective
+from scripts.objectives.contradiction import Contradiction
+from scripts.objectives.critical_label import CriticalLabel
 from scripts.objectives.distillation import Distillation
 from scripts.objectives.entropy import Entropy
 from scripts.objectives.foreground import Foreground
 from scripts.objectives.foreground_background import ForegroundBackground
 from scripts.objectives.imitation import Imitation
 from scripts.objectives.labels import Labels
+from scripts.objectives.matching import Matching
+from scripts.objectives.negative import Negative
 from scripts.objectives.noisy_label import NoisyLabel
 from scripts.objectives.random_label import RandomLabel
 from scripts.objectives.supervised_distillation import SupervisedDistillation
@@ -27,10 +31,14 @@ FORGET: dict[str, type[ForgetObjective]] = {
     for kind in (
         Ascent,
         Background,
+        Contradiction,
+        CriticalLabel,
         Entropy,
         Foreground,
         ForegroundBackground,
         Imitation,
+        Matching,
+        Negative,
         NoisyLabel,
         RandomLabel,
     )

@@ -14,6 +14,7 @@ from scripts.files import read_json, write_json
 from scripts.identity import Identity, file_digest
 from scripts.identity.identity import plain_digest
 from scripts.methods.recipe import SETTINGS as RECIPE
+from scripts.methods.registry import DEFAULT, method_class
 from scripts.record.run_folder import RunFolder
 
 FIRST = "forget"  # the phase that begins a run; every other one goes on from it
@@ -171,15 +172,16 @@ def made_by(folder: RunFolder) -> dict[str, dict[str, Any]]:
 def made_exact(state: Mapping[str, Any], identity: Identity) -> bool:
     """Whether nothing of what was ever forgotten can be in the student, by construction.
 
-    That is so for `fold_start` with `exact: true` from a member that was never trained on any of it; a member that
-    unlearned somebody since is shown by test alone.
+    That is so for a model that was trained without it, and for `fold_start` with `exact: true` from a member that was
+    never trained on any of it; a member that unlearned somebody since is shown by test alone.
 
     Args:
         state: of the run.
         identity: of forgetting.
     """
-    asked = state.get("goal") == "unlearn" and identity.procedure.get("exact") is True
-    return asked and not state.get("unlearned_members")
+    own = method_class(str(identity.procedure.get("method", DEFAULT)))
+    exact = own.is_exact or identity.procedure.get("exact") is True
+    return state.get("goal") == "unlearn" and exact and not state.get("unlearned_members")
 
 
 def procedure_digest(root: str | Path) -> str:

@@ -16,6 +16,7 @@ ORDER = (
     " verifier_study inference inference_classification"
 ).split()
 RUN_IDS = {"inference": "infer", "inference_classification": "infer"}
+METHOD = "method_"  # how the names of overlays begin that choose a method
 WIDTH = 100  # of a screen that does not say how wide it is
 
 
@@ -36,7 +37,16 @@ def overview(config_dir: str | Path) -> str:
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120)
     lines = ["workflows", *_rows({name: files[name] for name in known}, width)]
     overlays = {name: path for name, path in files.items() if name not in known and "run" not in read_config(path)}
-    lines += ["", "overlays, laid on a workflow file", *_rows(overlays, width)]
+    methods = [name.removeprefix(METHOD) for name in overlays if name.startswith(METHOD)]
+    others = {name: path for name, path in overlays.items() if not name.startswith(METHOD)}
+    lines += ["", "overlays, laid on a workflow file", *_rows(others, width)]
+    if methods:
+        lines += textwrap.wrap(
+            f"{METHOD}NAME  a method of forgetting and its settings: {', '.join(methods)}",
+            width,
+            initial_indent="  ",
+            subsequent_indent=" " * 15,
+        )
     first = "forget" if "forget" in files else known[0]
     return "\n".join(
         [

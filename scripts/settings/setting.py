@@ -15,6 +15,7 @@ class Kind(Enum):
     WHOLE = "a whole number"
     NUMBER = "a number"
     SIZE = "a whole number, or a list of one whole number per axis"
+    WHOLES = "a list of whole numbers"
     NAMES = "a list of names"
     PLACES = "text, or a list of texts"
 

@@ -63,7 +63,7 @@ def _from_text(setting: Setting, text: str | None) -> Any:
         return _typed(setting, _listed(text) if listed else text)
     if text.strip().lower() in NULLS:
         return _typed(setting, None)
-    if setting.kind is Kind.NAMES or (setting.kind is Kind.SIZE and text.strip()[:1] in ("[", "(")):
+    if setting.kind in (Kind.NAMES, Kind.WHOLES) or (setting.kind is Kind.SIZE and text.strip()[:1] in ("[", "(")):
         return _typed(setting, _listed(text))
     return _typed(setting, text.strip())
 
@@ -117,6 +117,11 @@ def _size(value: Any) -> Any:
     return _whole(value)
 
 
+def _wholes(value: Any) -> Any:
+    found = [_whole(number) for number in value] if isinstance(value, (list, tuple)) else [_REFUSED]
+    return _REFUSED if _REFUSED in found else found
+
+
 def _names(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
         return list(value)
@@ -133,6 +138,7 @@ _READERS = {
     Kind.WHOLE: _whole,
     Kind.NUMBER: _number,
     Kind.SIZE: _size,
+    Kind.WHOLES: _wholes,
     Kind.NAMES: _names,
     Kind.PLACES: _places,
 }

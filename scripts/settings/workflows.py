@@ -16,9 +16,10 @@ _NETWORK = "network_name spatial_dims in_channels out_channels"
 _ARITHMETIC = "device amp distributed channels_last threads"
 _RECIPE = (
     "method exact schedule reference trainable forget_objective forget_weight retain_objective retain_weight"
-    " supervised_weight suppress_bound suppress_slack scope lora_rank lora_alpha lora_dropout forget_learning_rate"
-    " forget_lr_schedule forget_batch retain_batch guard_batch retain_images retain_choice hard_share hardening_weight"
-    " hardening_steps steps_per_round max_rounds min_rounds stop_at tolerance bisect seed"
+    " supervised_weight suppress_bound suppress_slack scope lora_rank lora_alpha lora_dropout forget_optimizer"
+    " forget_learning_rate forget_momentum forget_weight_decay forget_lr_schedule forget_batch retain_batch guard_batch"
+    " retain_images retain_choice hard_share hardening_weight hardening_steps steps_per_round max_rounds min_rounds"
+    " stop_at tolerance bisect seed"
 )
 _RESTORE = (
     "reference suppress_bound restore_epochs restore_steps restore_batch retain_images retain_choice"
@@ -115,6 +116,8 @@ WORKFLOWS: dict[str, Workflow] = {
             "data": f"{_DATA} near_duplicates eval_batch_size",
             "network": _NETWORK,
             "forgetting; null: as preparation found, or as method and goal say, see docs/README.md": _RECIPE,
+            "of single methods; null: as the method says, see docs/METHODS.md": "saliency_share critical_classes"
+            " ascent_rounds dampen_above dampening l1_weight last_layers",
             "views and the cache of what no trained weight changes": "forget_augment cached_views frozen_budget",
             "arithmetic": f"{_ARITHMETIC} low_memory progress",
         },

@@ -54,6 +54,23 @@ class WholeStudent(Student):
         """`weight.<name>`."""
         return {f"weight.{name}": value for name, value in self.network.inner.named_parameters()}
 
+    def state_dict_trainable(self) -> dict[str, torch.Tensor]:
+        """Also the statistics of BatchNorm, `buffer.<name>`: a model that was trained anew has its own."""
+        buffers = {f"buffer.{name}": value.detach().clone() for name, value in self.network.inner.named_buffers()}
+        return super().state_dict_trainable() | buffers
+
+    def load_trainable(self, state: dict[str, torch.Tensor]) -> None:
+        own = {f"buffer.{name}": value for name, value in self.network.inner.named_buffers()}
+        given = {name: value for name, value in state.items() if name.startswith("buffer.")}
+        differing = sorted(own.keys() ^ given.keys())
+        differing += [name for name in own if name in given and own[name].shape != given[name].shape]
+        if differing:
+            raise InputError(f"checkpoint of another student: entry {differing[0]!r} does not fit this {self.kind}")
+        super().load_trainable({name: value for name, value in state.items() if name not in given})
+        with torch.no_grad():
+            for name, value in own.items():
+                value.copy_(given[name])
+
     def set_scale(self, factor: float) -> None:
         """Only 1 is allowed: weights between two networks need not behave between them."""
         if factor != 1.0:

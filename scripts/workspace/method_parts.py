@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scripts.engines.hardening import Hardening
     from scripts.engines.reference import FoldReference
     from scripts.methods.choice import Choice
-    from scripts.methods.method import Method
+    from scripts.methods.method import Context, Method, Target
     from scripts.methods.recipe import Recipe
     from scripts.objectives.base import ForgetObjective, RetainObjective
     from scripts.student.student import Student
@@ -80,7 +80,7 @@ class MethodParts(ContentParts):
     def needs_reference(self) -> bool:
         """Whether the fold teachers are asked what they predict in this phase."""
         if self.workflow == "forget":
-            return self.recipe.needs_reference and bool(self.looked_at)
+            return self.recipe.needs_reference and bool(self.looked_at) and not self.method.own_target
         return self.asks_reference
 
     @property
@@ -88,18 +88,26 @@ class MethodParts(ContentParts):
         """Whether this phase's result follows from the fold teachers."""
         return self.needs_reference or (self.workflow == "forget" and "pool" in self.method.needs)
 
-    def make_student(self) -> Student:
-        """The student before its first step, on the device."""
+    @cached_property
+    def context(self) -> Context:
+        """What the method may start from."""
         from scripts.methods.method import Context
 
-        context = Context(
+        return Context(
             teacher=self.teacher,
             member=self._member,
+            retrained=self._retrained_weights,
             cohort=self.cohort,
+            loaders=self.loaders,
+            task=self.task,
+            arithmetic=self.arithmetic,
             sample=self.blank.to(self.arithmetic.device),
             seed=self.settings.seed,
         )
-        return self.method.student(context)
+
+    def make_student(self) -> Student:
+        """The student before its first step, on the device."""
+        return self.method.student(self.context)
 
     def _member(self, fold: int) -> nn.Module:
         """The member of a fold that does best on the selection set, after checking that none saw its patients."""
@@ -113,6 +121,37 @@ class MethodParts(ContentParts):
             check_fold_teacher(path, self.cohort, own, trust_unrecorded=self.settings.trust_unrecorded)
         best = paths[0] if len(paths) == 1 else max(paths, key=lambda path: self.selection_score([path]))
         return place_teacher(network=self.network_def, path=best, arithmetic=self.arithmetic)
+
+    def _retrained_weights(self) -> Path:
+        """Train a network as the teacher was, without what is to be forgotten, in the private folder of the run.
+
+        Raises:
+            InputError: the teacher's record does not say how it was trained.
+        """
+        from scripts.chain import run_workflow
+        from scripts.cohort.model_record import ModelRecord
+        from scripts.errors import InputError
+        from scripts.settings import SETTINGS
+        from scripts.settings.workflows import WORKFLOWS
+
+        record = ModelRecord.read(self.teacher_path)
+        if record is None or not record.training:
+            raise InputError(
+                f"method: '{self.method.name}' trains as the teacher was trained, and {self.teacher_path} has no record"
+                " of that; train with this bundle, or give another method"
+            )
+        folder = self.folder.private / "retrained"
+        known = WORKFLOWS["train"].names
+        places = {name: value for name, value in self.settings.items() if name in known}
+        own = places | {name: value for name, value in record.training.items() if name in known}
+        own |= {"model_dir": str(folder), "model_name": "model.pt", "output_dir": str(folder / "run")}
+        own |= {"split_dir": str(self.split_path.parent), "as_model": str(self.teacher_path), "fold": -1, "member": 0}
+        own |= {"seed": self.settings.seed, "overwrite": False}
+        # Blocks and changed parts of its config.
+        own |= {name: value for name, value in record.training.items() if name not in SETTINGS}
+        path = Path(self.settings.bundle_root) / "configs" / "train.yaml"
+        run_workflow([str(path)], run_id="single", overrides=own)
+        return folder / "model.pt"
 
     def selection_score(self, models: Sequence[Path]) -> float:
         """Mean score of the models' mean on the selection set, nats; looked up where preparation has measured it."""
@@ -129,7 +168,7 @@ class MethodParts(ContentParts):
     @property
     def batches(self) -> JointLoader | AlternatingLoader:
         """What forgetting draws from."""
-        return self.loaders.for_recipe(self.recipe, forget=self.looked_at)
+        return self.method.batches(self.loaders, self.looked_at)
 
     def hardening(self, student: Student) -> Hardening | None:
         """Simulated relearning; None where the recipe leaves it out or no forget image is looked at."""
@@ -151,7 +190,10 @@ class MethodParts(ContentParts):
         from scripts.objectives.registry import build_forget_objective
 
         bound = self.settings.suppress_bound - self.settings.suppress_slack
-        return build_forget_objective(name=self.recipe.forget_objective, task=self.settings.task, bound=bound)
+        own = {"bound": bound, "critical_classes": self.recipe.critical_classes or (), "seed": self.settings.seed}
+        return build_forget_objective(
+            name=self.recipe.forget_objective, task=self.settings.task, **own, **self.method.objective_settings
+        )
 
     @cached_property
     def retain_objective(self) -> RetainObjective:
@@ -161,8 +203,15 @@ class MethodParts(ContentParts):
         return build_retain_objective(
             name=self.recipe.retain_objective,
             task=self.settings.task,
-            supervised_weight=self.recipe.supervised_weight,
+            **{"supervised_weight": self.recipe.supervised_weight, **self.method.objective_settings},
         )
+
+    @cached_property
+    def target(self) -> Target | None:
+        """What the forget images are drawn towards; None where no objective asks for it."""
+        if self.workflow == "forget" and self.method.own_target:
+            return self.method.target(self.context)
+        return self.reference
 
     @cached_property
     def reference(self) -> FoldReference | None:

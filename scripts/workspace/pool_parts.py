@@ -81,7 +81,7 @@ class PoolParts(MethodParts):
 
     def _answering(self, method: Method) -> Pairs:
         # Every setting is given, so that a recipe that is there already has no part in the trial of another one.
-        own = {"method": method.name, **method.recipe.as_settings()}
+        own = method.as_settings()
         return self.pairs({phase: own if phase == "forget" else {} for phase in method.phases})
 
     def resolve(self, workflow: str, values: Mapping[str, Any]) -> Cohort:

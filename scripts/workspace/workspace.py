@@ -109,7 +109,7 @@ class Workspace(ReleaseParts):
         procedure = self.settings.procedure()
         if self.workflow == "forget":
             # What was open in the config has a value here, so that a changed recipe is another procedure.
-            procedure |= {"method": self.method.name, **self.recipe.as_settings()}
+            procedure |= self.method.as_settings()
         return Identity(data=self.contents, model=model, procedure=procedure, code=code_identity())
 
     @property

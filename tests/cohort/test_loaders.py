@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from monai.transforms import RandShiftIntensityd
 from scripts.data.alternating import AlternatingLoader
 from scripts.data.joint import JointLoader
+from scripts.methods.method import Method
+from scripts.methods.registry import build_method
 
 
 def ids(loader) -> list[str]:
@@ -43,6 +45,10 @@ def test_a_sample_is_a_batch_of_one(bench) -> None:
     assert bench.loaders().sample("forget").shape == (1, 1, 32, 32)
 
 
+def test_without_a_number_of_steps_a_round_is_a_pass_over_retain(bench) -> None:
+    assert len(bench.loaders().joint(forget=2, retain=5, guard=0, steps=0)) == -(-len(bench.cohort.retain) // 5)
+
+
 def test_joint_leaves_out_what_is_not_asked_for_or_empty(bench) -> None:
     assert not bench.cohort.guard
     batch = next(iter(bench.loaders().joint(forget=2, retain=3, guard=4, steps=5)))
@@ -50,11 +56,16 @@ def test_joint_leaves_out_what_is_not_asked_for_or_empty(bench) -> None:
     assert set(next(iter(bench.loaders().joint(forget=0, retain=3, guard=0, steps=5)))) == {"retain"}
 
 
+def erasing(**settings: Any) -> Method:
+    """The default method with these settings."""
+    asked = {"goal": "unlearn", "schedule": "joint", "task": "segmentation", "reference": "fold", "exact": False}
+    return build_method("erase_to_retain", asked | settings)
+
+
 @pytest.mark.parametrize(("schedule", "kind"), [("joint", JointLoader), ("released", AlternatingLoader)])
 def test_the_schedule_chooses_the_loader(bench, schedule: str, kind: type) -> None:
-    sizes = {"forget_batch": 2, "retain_batch": 8, "guard_batch": 0, "steps_per_round": 7}
-    recipe = SimpleNamespace(schedule=schedule, hard_share=0.5, **sizes)
-    loader = bench.loaders().for_recipe(recipe, forget=bench.cohort.forget)
+    method = erasing(schedule=schedule, forget_batch=2, retain_batch=8, steps_per_round=7, hard_share=0.5)
+    loader = method.batches(bench.loaders(), bench.cohort.forget)
     retain, forget = len(bench.cohort.retain), len(bench.cohort.forget)
     assert isinstance(loader, kind)
     assert len(loader) == (7 if schedule == "joint" else -(-retain // 8) + -(-forget // 2))
@@ -67,11 +78,9 @@ def test_the_schedule_chooses_the_loader(bench, schedule: str, kind: type) -> No
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_of_the_forget_set_only_what_a_method_looks_at_is_drawn(bench, count: int) -> None:
-    sizes = {"forget_batch": 2, "retain_batch": 2, "guard_batch": 0, "steps_per_round": 6}
-    recipe = SimpleNamespace(schedule="joint", hard_share=0.0, **sizes)
     loaders = bench.loaders()
     some = bench.cohort.forget[:count]
-    drawn = [batch for batch in loaders.for_recipe(recipe, forget=some)]
+    drawn = list(erasing(forget_batch=2, retain_batch=2, steps_per_round=6).batches(loaders, some))
     found = {image for batch in drawn if "forget" in batch for image in batch["forget"]["image_id"]}
     assert found == {record["image_id"] for record in some}
     # What is evaluated is the whole set all the same.

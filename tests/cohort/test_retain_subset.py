@@ -223,7 +223,7 @@ def test_a_request_opens_as_many_images_whatever_the_size_of_the_training_set(ch
         if schedule == "joint":
             loader: Any = made.joint(forget=2, retain=4, guard=0, steps=5, hard_share=0.5)
         else:
-            loader = made.alternating(forget=4, retain=4)
+            loader = made.alternating(("retain", "forget"), forget=4, retain=4)
         looked = POOL * 12 if choice == "stratified" else 0
         assert len(opened) == 8 + looked  # the forget set, and what the choice looks at
         drawn = set()

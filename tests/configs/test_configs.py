@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-LONGEST = 180  # lines of a workflow file
+LONGEST = 200  # lines of a workflow file
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 # DESIGN names these; a workflow of any other name is known by its `run`.
 NAMED = set(

@@ -225,7 +225,7 @@ def test_released_schedule_steps_over_retain_and_then_over_forget(bench, tmp_pat
         return lambda *args: order.append(name) or objective(*args)
 
     retain, forget = len(bench.cohort.retain), len(bench.cohort.forget)
-    loader = bench.loaders().alternating(forget=3, retain=8)
+    loader = bench.loaders().alternating(("retain", "forget"), forget=3, retain=8)
     run = forgetting(
         bench,
         tmp_path,
@@ -258,7 +258,7 @@ def test_a_loss_that_is_no_number_names_the_step_and_writes_nothing(bench, tmp_p
 
 
 def test_a_bounded_loss_that_is_off_moves_nothing(bench, tmp_path: Path) -> None:
-    loader = bench.loaders().alternating(forget=4, retain=8)
+    loader = bench.loaders().alternating(("retain", "forget"), forget=4, retain=8)
     del loader.loaders["retain"]
     run = forgetting(bench, tmp_path, forget=lambda logits, batch: logits.new_zeros(()), rounds=1, loader=loader)
     before = run.student.state_dict_trainable()

@@ -83,7 +83,7 @@ def test_file_of_another_teacher_is_not_used_and_said_so(tmp_path: Path, capsys:
     [
         ({"format": 9}, "format '9' is unknown"),
         ({"preference": "fold_start"}, "is damaged"),
-        ({"preference": ["retrain"]}, "method 'retrain' is not one of erase_to_retain, fold_start"),
+        ({"preference": ["untrain"]}, "method 'untrain' is not one of erase_to_retain, fold_start"),
         ({"reasons": {}}, "has no reason or no settings"),
         ({"settings": {"fold_start": {"retain_bacth": 3}, "erase_to_retain": {}}}, "'retain_bacth' is no setting"),
         ({"settings": {"fold_start": {"retain_batch": -3}, "erase_to_retain": {}}}, "retain_batch"),

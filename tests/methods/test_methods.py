@@ -30,7 +30,17 @@ def context(bench: Any, cohort: Any = None) -> Context:
         return network.eval()
 
     sample = torch.zeros(1, 1, 32, 32)
-    return Context(teacher=bench.teacher, member=member, cohort=cohort or bench.cohort, sample=sample, seed=0)
+    return Context(
+        teacher=bench.teacher,
+        member=member,
+        retrained=lambda: bench.model_dir / "model_fold0.pt",
+        cohort=cohort or bench.cohort,
+        loaders=bench.loaders(),
+        task=bench.task,
+        arithmetic=bench.arithmetic,
+        sample=sample,
+        seed=0,
+    )
 
 
 def one_fold(cohort: Any, fold: int) -> Any:
@@ -39,10 +49,11 @@ def one_fold(cohort: Any, fold: int) -> Any:
 
 def test_every_name_is_a_method_with_a_recipe() -> None:
     for name in NAMES:
-        found = method_class(name)(**{key: value for key, value in ABOUT.items()}, given={})
+        task = "classification" if method_class(name).only_classes else "segmentation"
+        found = method_class(name)(**ABOUT | {"task": task}, given={})
         assert found.name == name and found.recipe.goal == "unlearn" and found.phases[0] == "forget"
-    with pytest.raises(InputError, match="method: 'retrain' is not one of erase_to_retain, fold_start"):
-        method_class("retrain")
+    with pytest.raises(InputError, match="method: 'untrain' is not one of erase_to_retain, fold_start"):
+        method_class("untrain")
 
 
 @pytest.mark.parametrize("trainable", ["adapter", "all"])

@@ -12,15 +12,15 @@ ONE_CONFIG = {"bound": 0.3, "temperature": 3.0, "flip": 0.2, "displacement": 2.0
 
 def test_the_targets_that_are_promised():
     assert sorted(FORGET) == [
-        "ascent", "background", "entropy", "foreground", "foreground_background", "imitation", "noisy_label",
-        "random_label",
+        "ascent", "background", "contradiction", "critical_label", "entropy", "foreground", "foreground_background",
+        "imitation", "matching", "negative", "noisy_label", "random_label",
     ]  # fmt: skip
     assert sorted(RETAIN) == ["distillation", "supervised", "supervised_distillation"]
 
 
 @pytest.mark.parametrize("name", sorted(FORGET))
 def test_one_config_carries_the_settings_of_all(name):
-    objective = build_forget_objective(name, SEGMENTATION, **ONE_CONFIG)
+    objective = build_forget_objective(name, FORGET[name].tasks()[0], **ONE_CONFIG)
     assert objective.name == name
     taken = {key: value for key, value in ONE_CONFIG.items() if hasattr(objective, key)}
     assert all(getattr(objective, key) == value for key, value in taken.items())

@@ -5,7 +5,11 @@ from scripts.settings.groups.limits import BATCHES, STEPS
 from scripts.settings.setting import Kind, Setting
 
 FORGET_OBJECTIVES = ("background", "foreground_background", "foreground", "entropy", "random_label", "noisy_label",
-                     "ascent", "imitation")  # fmt: skip
+                     "critical_label", "ascent", "negative", "contradiction", "imitation", "matching")  # fmt: skip
+# Each is a file of scripts/methods: the two of this bundle, what every comparison begins with, and the field's.
+METHODS = ("erase_to_retain", "fold_start", "do_nothing", "retrain", "fold_teacher", "fine_tune", "neggrad_plus",
+           "random_label", "noisy_label", "salun", "salun_cra", "scrub", "bad_teacher", "ssd", "l1_sparse", "eu_k",
+           "cf_k", "oracle_matching", "regun")  # fmt: skip
 
 SETTINGS = (
     Setting(name="forget_augment", kind=Kind.TEXT, default="none", words=AUGMENTATIONS,
@@ -16,8 +20,22 @@ SETTINGS = (
             comment="Space in the private folder for what no trained weight changes. 0: it is computed each time."),
     Setting(name="store_budget", kind=Kind.NUMBER, default=4000, least=0, unit="megabytes", moves=False,
             comment="Room for prepared images in the private folder beside the fold teachers. 0: none are kept."),
-    Setting(name="method", kind=Kind.TEXT, default="auto", words=("auto", "erase_to_retain", "fold_start"),
+    Setting(name="method", kind=Kind.TEXT, default="auto", words=("auto", *METHODS),
             comment="Method of forgetting; auto: what preparation preferred, among those that the request allows."),
+    Setting(name="saliency_share", kind=Kind.NUMBER, default=None, above=0, most=1, optional=True,
+            comment="Share of the weights that salun and salun_cra move, those with the largest forget gradient."),
+    Setting(name="critical_classes", kind=Kind.WHOLES, default=None, least=0, optional=True,
+            comment="Classes whose images salun_cra makes undecided and never wrong, such as malignant ones."),
+    Setting(name="ascent_rounds", kind=Kind.WHOLE, default=None, least=1, limit=STEPS, optional=True,
+            comment="Rounds in which scrub moves away from the teacher; in the rest it goes back on retain images."),
+    Setting(name="dampen_above", kind=Kind.NUMBER, default=None, above=0, optional=True,
+            comment="Times that a weight must matter more for forget than for all images, for ssd to dampen it."),
+    Setting(name="dampening", kind=Kind.NUMBER, default=None, above=0, optional=True,
+            comment="Factor on how far ssd dampens a weight; larger leaves more of it."),
+    Setting(name="l1_weight", kind=Kind.NUMBER, default=None, above=0, optional=True,
+            comment="Factor on the sum of the weights' magnitudes in l1_sparse; it falls to 0."),
+    Setting(name="last_layers", kind=Kind.WHOLE, default=None, least=1, limit=10_000, optional=True,
+            comment="Layers from the output back that eu_k begins anew and cf_k trains on."),
     Setting(name="exact", kind=Kind.FLAG, default=False,
             comment="Whether fold_start learns from labels alone, so that nothing of the patients can have come in."),
     Setting(name="trainable", kind=Kind.TEXT, default=None, words=("adapter", "all"), optional=True,
@@ -49,8 +67,14 @@ SETTINGS = (
             comment="The adapter's contribution is scaled by alpha / rank."),
     Setting(name="lora_dropout", kind=Kind.NUMBER, default=None, least=0, below=1, optional=True,
             comment="Dropout on the adapter's input."),
+    Setting(name="forget_optimizer", kind=Kind.TEXT, default=None, words=("adamw", "adam", "sgd"), optional=True,
+            comment="Optimiser of forgetting."),
     Setting(name="forget_learning_rate", kind=Kind.NUMBER, default=None, above=0, limit=10, optional=True,
-            comment="Learning rate of AdamW in forgetting."),
+            comment="Learning rate of forgetting."),
+    Setting(name="forget_momentum", kind=Kind.NUMBER, default=None, least=0, below=1, optional=True,
+            comment="Momentum of forget_optimizer: sgd."),
+    Setting(name="forget_weight_decay", kind=Kind.NUMBER, default=None, least=0, below=1, optional=True,
+            comment="Weight decay of forgetting."),
     Setting(name="forget_lr_schedule", kind=Kind.TEXT, default=None, words=("cosine", "constant"), optional=True,
             comment="Course of that learning rate: to zero over all rounds, or constant."),
     Setting(name="forget_batch", kind=Kind.WHOLE, default=None, least=1, limit=BATCHES, optional=True,
@@ -69,8 +93,8 @@ SETTINGS = (
             comment="Factor on the forget loss of a copy that an attacker trains on retain images. 0: none."),
     Setting(name="hardening_steps", kind=Kind.WHOLE, default=None, least=1, limit=STEPS, optional=True,
             comment="Steps of that attacker before its copy is the student again."),
-    Setting(name="steps_per_round", kind=Kind.WHOLE, default=None, least=1, limit=STEPS, optional=True,
-            comment="Optimiser steps between two looks at the stopping rule."),
+    Setting(name="steps_per_round", kind=Kind.WHOLE, default=None, least=0, limit=STEPS, optional=True,
+            comment="Optimiser steps between two looks at the stopping rule. 0: one pass over the retain images."),
     Setting(name="max_rounds", kind=Kind.WHOLE, default=None, least=1, limit=STEPS, optional=True,
             comment="Rounds at most."),
     Setting(name="min_rounds", kind=Kind.WHOLE, default=None, least=0, limit=STEPS, optional=True,
