@@ -17,7 +17,8 @@ def test_the_files_are_up_to_date(repository: Path, tmp_path: Path) -> None:
     for path in (repository / "configs").glob("*.yaml"):
         (tmp_path / "configs" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "SETTINGS.md").write_bytes((repository / "docs" / "SETTINGS.md").read_bytes())
+    for name in ("SETTINGS.md", "METHODS.md"):
+        (tmp_path / "docs" / name).write_bytes((repository / "docs" / name).read_bytes())
     assert write_settings(tmp_path) == [], "run `python -m bundle settings`"
 
 
