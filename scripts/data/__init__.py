@@ -15,6 +15,7 @@ SOURCES = {
     "chase": ("chase", "Chase"),
     "isic": ("isic", "Isic"),
     "isic_classification": ("isic_classification", "IsicClassification"),
+    "medmnist": ("medmnist", "MedMnist"),
     "datalist": ("datalist", "Datalist"),
     "dicom": ("dicom.source", "Dicom"),
 }

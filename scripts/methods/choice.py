@@ -41,9 +41,9 @@ def choose(settings: Mapping[str, Any], *, cohort: Cohort, recipes: RecipeFile |
     known = recipes if fits else None
     if name != AUTO:
         return Choice(_built(name, settings, known), "asked for")
-    if known is None:
+    if known is None or not known.preference:
         why = "nothing was prepared for this teacher" if fits else f"the only one for {_told(settings)}"
-        return Choice(_built(DEFAULT, settings, None), why)
+        return Choice(_built(DEFAULT, settings, known), why)
     refused: list[str] = []
     for preferred in known.preference:
         try:

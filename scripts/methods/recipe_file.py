@@ -32,6 +32,7 @@ class RecipeFile:
         settings: method -> settings of its recipe, by the names of a config.
         calibrated_on: patients of the mock requests, as salted digests: nobody qualifies the procedure on them.
         trials: what was tried on mock requests, and what was measured of each: for a reader.
+        tuning: method -> what finding its settings by `tune` cost: `cpu_seconds` and `trials`.
     """
 
     teacher: str
@@ -40,6 +41,7 @@ class RecipeFile:
     settings: Mapping[str, Mapping[str, Any]]
     calibrated_on: Sequence[str] = ()
     trials: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    tuning: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write it into the folder of the pool."""
@@ -51,6 +53,7 @@ class RecipeFile:
             "settings": {name: dict(own) for name, own in self.settings.items()},
             "calibrated_on": list(self.calibrated_on),
             "trials": [dict(trial) for trial in self.trials],
+            "tuning": {name: dict(cost) for name, cost in self.tuning.items()},
         }
         write_json(folder / FILE_NAME, content)
         return folder / FILE_NAME
@@ -85,7 +88,13 @@ class RecipeFile:
         on = found.get("calibrated_on", [])
         if not isinstance(on, list) or not all(is_digest(one) for one in on):
             raise InputError(f"{path}: is damaged, 'calibrated_on' is no list of digests; {REMEDY}")
-        return cls(str(teacher), [str(name) for name in preference], reasons, checked, tuple(on), trials)
+        tuning = found.get("tuning", {})
+        sound = isinstance(tuning, dict) and all(
+            isinstance(cost, dict) and isinstance(cost.get("cpu_seconds"), int | float) for cost in tuning.values()
+        )
+        if not sound:
+            raise InputError(f"{path}: is damaged, 'tuning' does not say what it cost; {REMEDY}")
+        return cls(str(teacher), [str(name) for name in preference], reasons, checked, tuple(on), trials, tuning)
 
     @classmethod
     def of_teacher(cls, folder: Path, *, teacher: Path, ancestors: Collection[str] = ()) -> RecipeFile | None:

@@ -91,7 +91,7 @@ class Calibration:
         Args:
             until: time of `time.monotonic` after which nothing new is begun; what was tried by then is ranked.
         """
-        trials = [Trial(one, self._tried(one, mocks[:1])) for one in candidates if time.monotonic() < until]
+        trials = [Trial(one, self.tried(one, mocks[:1])) for one in candidates if time.monotonic() < until]
         ranked: list[Trial] = []
         for method in dict.fromkeys(trial.candidate.method for trial in trials):
             own = sorted((trial for trial in trials if trial.candidate.method == method), key=Trial.order)
@@ -103,14 +103,15 @@ class Calibration:
         measured = list(trial.measured)
         for mock in mocks:
             if time.monotonic() < until:
-                measured += self._tried(trial.candidate, [mock])
+                measured += self.tried(trial.candidate, [mock])
         return Trial(trial.candidate, measured)
 
-    def _tried(self, candidate: Candidate, mocks: Sequence[Mock]) -> list[Measured]:
+    def tried(self, candidate: Candidate, mocks: Sequence[Mock]) -> list[Measured]:
+        """The candidate's students on these mock requests, made where they are not there, and measured."""
         found = []
         for mock in mocks:
             job = self.pairs_for(candidate).mock(self.teacher, mock.request, mock.key)
             job.run()
             found.append(self.measuring.measured(job, mock))
-            print(f"prepare: {candidate.told}: {Trial(candidate, found[-1:]).told()}", flush=True)
+            print(f"{candidate.told}: {Trial(candidate, found[-1:]).told()}", flush=True)
         return found

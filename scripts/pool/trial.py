@@ -97,12 +97,16 @@ class Trial:
         """CPU seconds per request."""
         return statistics.fmean(one.seconds for one in self.measured)
 
+    @property
+    def harmful(self) -> bool:
+        """Whether retain or selection lose more than the clinical guard allows."""
+        return self.kept < -GUARD or self.held < -LOSS
+
     def order(self) -> tuple[Any, ...]:
         """Smaller is better: clinical guard first, then whether it has forgotten, depth, agreement and cost."""
         depth = max(0.0, round(self.recovered or 0.0, DEPTH_DIGITS))
         forgotten = self.fraction is None or LEAST_FORGOTTEN <= self.fraction <= MOST_FORGOTTEN
-        harmful = self.kept < -GUARD or self.held < -LOSS
-        return (harmful, not forgotten, depth, -round(self.agreement, 2), self.seconds)
+        return (self.harmful, not forgotten, depth, -round(self.agreement, 2), self.seconds)
 
     def told(self) -> str:
         """One line for a reader."""

@@ -104,6 +104,11 @@ class Pairs:
         """The teacher, unlearned for a mock request."""
         return self._unlearned("mock", teacher, file_digest(teacher), self.first_seed, str(request), forget_key)
 
+    def compared(self, teacher: Path, number: int) -> Job:
+        """The teacher, unlearned for the request with another seed, for a comparison."""
+        seed = self.first_seed + number
+        return self._unlearned("compared", teacher, file_digest(teacher), seed, self.request, self.forget_key)
+
     def fold_out(self, fold: int, *, folds: int, seed: int) -> Job:
         """Trained without a fold's patients: what a mock request's retrained model would be, near enough."""
         own = {"fold": fold, "folds": folds}

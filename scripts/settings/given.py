@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,11 @@ class Settings(Mapping[str, Any]):
             blocks=self.blocks,
             parts=self.parts,
         )
+
+    def without(self, names: Collection[str]) -> Settings:
+        """The same, as if these had not been given to the workflows that this one runs."""
+        given = {name: value for name, value in self.given.items() if name not in names}
+        return Settings(self.workflow, self._values, given=given, blocks=self.blocks, parts=self.parts)
 
     def procedure(self) -> dict[str, Any]:
         """The settings from which a model's weights follow, and the changed parts, from which they may follow."""

@@ -12,7 +12,7 @@ from scripts.settings.workflows import WORKFLOWS
 
 # In the order in which a hospital meets them.
 ORDER = (
-    "train prepare forget restore evaluate unlearn revert references verify commit export process renew"
+    "train prepare forget restore evaluate unlearn revert references verify commit export process renew tune compare"
     " verifier_study inference inference_classification"
 ).split()
 RUN_IDS = {"inference": "infer", "inference_classification": "infer"}

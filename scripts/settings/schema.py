@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from scripts.settings.groups import (
     arithmetic,
+    comparing,
     data,
     forgetting,
     inference,
@@ -19,7 +20,19 @@ from scripts.settings.groups import (
 )
 from scripts.settings.setting import Setting
 
-_GROUPS = (places, data, network, training, forgetting, measuring, preparing, references, inference, arithmetic)
+_GROUPS = (
+    places,
+    data,
+    network,
+    training,
+    forgetting,
+    measuring,
+    preparing,
+    comparing,
+    references,
+    inference,
+    arithmetic,
+)
 
 SETTINGS: dict[str, Setting] = {setting.name: setting for group in _GROUPS for setting in group.SETTINGS}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DATA = (
-    "dataset_name dataset_dir datalist foreign trust_foreign patient_from task observer phantom_seed phantom_patients"
-    " download image_size patch_size patch_overlap normalise cache"
+    "dataset_name dataset_dir datalist medmnist foreign trust_foreign patient_from task observer phantom_seed"
+    " phantom_patients download image_size patch_size patch_overlap normalise cache"
     " split_seed validation_share test_share guard_share folds"
 )
 _FOREIGN = "foreign trust_foreign"
@@ -84,6 +84,31 @@ WORKFLOWS: dict[str, Workflow] = {
             "arithmetic": f"{_ARITHMETIC} progress",
         },
         defaults={"amp": "auto"},
+        reaches=("train", "forget", "restore"),
+    ),
+    "tune": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",
+            "what is left out": _GONE,
+            "how much": "tune_methods tune_trials calibration_requests seed reference_seed reference_workers"
+            " reference_backend",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "arithmetic": f"{_ARITHMETIC} progress",
+        },
+        defaults={"amp": "auto"},
+        reaches=("train", "forget", "restore"),
+    ),
+    "compare": Workflow(
+        {
+            "where": "bundle_root output_dir model_dir model_name fold_dir split_dir trust_unrecorded reference_dir",
+            "what to forget": f"{_ASKED} goal {_GONE}",
+            "what is compared": "compare_methods compare_seeds compare_retrained reference_seed reference_workers"
+            " reference_backend",
+            "data": f"{_DATA} eval_batch_size",
+            "network": _NETWORK,
+            "arithmetic": "device amp channels_last threads progress",
+        },
         reaches=("train", "forget", "restore"),
     ),
     "renew": Workflow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from scripts.errors import InputError
@@ -43,6 +43,11 @@ class Classification(Task):
 
     def margin(self, measure: str) -> Margin | None:
         return OF_A_CLASS if measure.startswith(SENSITIVITY) else MARGINS.get(measure)
+
+    def overlooked(self, means: Mapping[str, float]) -> float:
+        """1 - the sensitivity of the class that is found least."""
+        known = [value for name, value in means.items() if name.startswith(SENSITIVITY) and value == value]
+        return 1 - min(known) if known else float("nan")
 
     def guarded(self, classes: int) -> dict[str, Margin]:
         return MARGINS | {f"{SENSITIVITY}{k}": OF_A_CLASS for k in range(classes)}

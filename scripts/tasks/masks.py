@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 
 import torch
 from scripts.tasks.drawn import blob, moved
@@ -49,6 +50,10 @@ class Masks(Task):
 
     def margin(self, measure: str) -> Margin | None:
         return MARGINS.get(re.sub(r"_\d+$", "", measure))
+
+    def overlooked(self, means: Mapping[str, float]) -> float:
+        """The false negative rate."""
+        return means["false_negative_rate"]
 
     def guarded(self, classes: int) -> dict[str, Margin]:
         """Of all structures together, and of each of several: one that is lost is not made up by others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from scripts.tasks.margin import Margin
@@ -146,6 +146,14 @@ class Task(ABC):
         Args:
             surface: also what costs more: boundary distances, and lesions one by one.
             spacing: (N, spatial dimensions), mm of a pixel; where it is not known distances are in pixels.
+        """
+
+    @abstractmethod
+    def overlooked(self, means: Mapping[str, float]) -> float:
+        """Share of what is there that is not found, 0 to 1, the dangerous direction in a clinic.
+
+        Args:
+            means: measure -> its mean over patients.
         """
 
     @abstractmethod

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from scripts.methods.recipe import Recipe
 
 DATA = (
-    "dataset_name dataset_dir datalist foreign trust_foreign patient_from task observer phantom_seed phantom_patients"
-    " download spatial_dims in_channels out_channels"
+    "dataset_name dataset_dir datalist medmnist foreign trust_foreign patient_from task observer phantom_seed"
+    " phantom_patients download spatial_dims in_channels out_channels"
 ).split()
 SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
@@ -53,7 +53,7 @@ class DataParts(SettingsParts):
         from scripts.cohort.build import build_cohort
 
         about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS, *(RENEWING if self.renews else ())])
-        train, without_request = self.workflow == "train", self.workflow in ("train", "prepare", "renew")
+        train, without_request = self.workflow == "train", self.workflow in ("train", "prepare", "renew", "tune")
         own = {
             "request": self._get("request", ""),
             "forget_ratio": self._get("forget_ratio", 0.0),

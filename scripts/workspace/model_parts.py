@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scripts.tasks import Task
 
 NETWORK = "network_name spatial_dims in_channels out_channels".split()
-ADOPTING = ("prepare", "forget", "evaluate", "references", "renew")  # they begin with a teacher
+ADOPTING = ("prepare", "forget", "evaluate", "references", "renew", "tune", "compare")  # they begin with a teacher
 
 
 class ModelParts(DataParts):

@@ -11,9 +11,11 @@ from scripts.workspace.method_parts import MethodParts
 
 if TYPE_CHECKING:
     from scripts.cohort import Cohort
+    from scripts.comparison.contender import Contender
     from scripts.methods.method import Method
     from scripts.pool.candidates import Candidate
     from scripts.references.pairs import Pairs
+    from scripts.settings.given import Settings
 
 
 class PoolParts(MethodParts):
@@ -26,18 +28,19 @@ class PoolParts(MethodParts):
 
         return self.pairs(made_by(self.folder))
 
-    def pairs(self, making: Mapping[str, Mapping[str, Any]]) -> Pairs:
+    def pairs(self, making: Mapping[str, Mapping[str, Any]], *, settings: Settings | None = None) -> Pairs:
         """Models of the reference pool, as jobs.
 
         Args:
             making: phase that makes a student -> settings that the config leaves open.
+            settings: of the workflow, where they are not those of this one.
         """
         from scripts.references.pairs import Pairs
 
         return Pairs(
             config_dir=Path(self.settings.bundle_root) / "configs",
             folder=self.settings.reference_dir,
-            settings=self.settings,
+            settings=self.settings if settings is None else settings,
             contents=self.contents,
             fold_dir=self.fold_dir,
             teacher=self.teacher_path,
@@ -57,6 +60,33 @@ class PoolParts(MethodParts):
         from scripts.methods.registry import build_method
 
         return build_method(candidate.method, self._mock_settings, calibrated=candidate.settings)
+
+    def contender_pairs(self, contender: Contender | None) -> Pairs:
+        """The jobs by which a contender of a comparison answers the request; without one, those of no student."""
+        from scripts.methods.recipe import OWN, SETTINGS
+        from scripts.methods.recipe_file import RecipeFile
+        from scripts.methods.registry import build_method, method_class
+
+        if contender is None:
+            return self.pairs({})
+        asked = {**self._mock_settings, **contender.settings}
+        others = [name for name in OWN if name not in method_class(contender.method).own]
+        given = {name: value for name, value in self.settings.given.items() if name in SETTINGS and name not in others}
+        # What was found for the method's usual form says nothing of another one.
+        recipes = None if contender.settings else RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
+        found = recipes.settings.get(contender.method) if recipes is not None else None
+        method = build_method(contender.method, asked | given, calibrated=found)
+        own = {**method.as_settings(), **contender.settings}
+        making = {phase: own if phase == "forget" else {} for phase in method.phases}
+        return self.pairs(making, settings=self.settings.without([*others, "method"]))
+
+    @property
+    def tuning_seconds(self) -> dict[str, float]:
+        """Method -> CPU seconds that finding its settings took, for this teacher."""
+        from scripts.methods.recipe_file import RecipeFile
+
+        recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
+        return {} if recipes is None else {name: cost["cpu_seconds"] for name, cost in recipes.tuning.items()}
 
     def answering_pairs(self, cohort: Cohort) -> Pairs:
         """The jobs that answer the mock request of a cohort as `method: auto` answers a request like it."""

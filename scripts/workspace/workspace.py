@@ -69,7 +69,9 @@ class Workspace(ReleaseParts):
         if self.workflow in ("revert", "verify", "commit", "export"):
             return trial_folder(output_dir=self.settings.output_dir, request=self.settings.request)
         named = {"train": f"train_{self._get('dataset_name', '')}", "verifier_study": "verifier_study"}
-        named["prepare"] = "prepare"
+        named |= {"prepare": "prepare", "tune": "tune"}
+        if self.workflow == "compare":
+            named["compare"] = f"compare_{request_name(self.cohort)}"
         name = named.get(self.workflow) or request_name(self.cohort)
         return RunFolder(output_dir=self.settings.output_dir, name=name)
 

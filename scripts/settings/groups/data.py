@@ -7,12 +7,14 @@ AUGMENTATIONS = ("none", "flips", "views", "fundus", "dermoscopy", "phantom")
 
 SETTINGS = (
     Setting(name="dataset_name", kind=Kind.TEXT, default="phantom", shared=True,
-            words=("phantom", "chase", "isic", "isic_classification", "datalist", "dicom", "foreign"),
+            words=("phantom", "chase", "isic", "isic_classification", "medmnist", "datalist", "dicom", "foreign"),
             comment="Data set."),
     Setting(name="dataset_dir", kind=Kind.TEXT, default="", moves=False,
             comment="Folder of the data set in its official layout; the phantom needs none."),
     Setting(name="datalist", kind=Kind.TEXT, default="", moves=False,
             comment="MONAI datalist, a JSON file, of dataset_name: datalist; or in place of a foreign bundle's."),
+    Setting(name="medmnist", kind=Kind.TEXT, default="", moves=False,
+            comment="Name of the set, of dataset_name: medmnist. Empty: the only npz file in dataset_dir."),
     Setting(name="foreign", kind=Kind.TEXT, default="", moves=False,
             comment="Folder of somebody else's bundle whose model forgets, of dataset_name: foreign. Empty: none."),
     Setting(name="trust_foreign", kind=Kind.TEXT, default="",
