@@ -73,9 +73,9 @@ class MedMnist(DataSource):
         for part, split in SPLITS.items():
             for index, image in enumerate(self.images[part]):
                 digest = hashlib.sha256(image.tobytes()).hexdigest()
-                image_id = f"{part}-{index:05d}"
+                image_id = f"{self.path.stem}-{part}-{index:05d}"
                 patient = first.setdefault(digest, image_id)
-                if not patient.startswith(f"{part}-"):
+                if not patient.startswith(f"{self.path.stem}-{part}-"):
                     copies += 1
                     continue
                 # What it shows is part of its key: a changed pixel is another image.

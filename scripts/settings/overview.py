@@ -12,8 +12,8 @@ from scripts.settings.workflows import WORKFLOWS
 
 # In the order in which a hospital meets them.
 ORDER = (
-    "train prepare forget restore evaluate unlearn revert references verify commit export process renew tune compare"
-    " verifier_study inference inference_classification"
+    "train prepare forget restore evaluate unlearn revert references verify commit export process renew"
+    " tune compare embed verifier_study inference inference_classification"
 ).split()
 RUN_IDS = {"inference": "infer", "inference_classification": "infer"}
 METHOD = "method_"  # how the names of overlays begin that choose a method

@@ -111,6 +111,17 @@ WORKFLOWS: dict[str, Workflow] = {
         },
         reaches=("train", "forget", "restore"),
     ),
+    "embed": Workflow(
+        {
+            "where": "bundle_root output_dir split_dir encoder",
+            "what to delete": f"{_ASKED} {_GONE}",
+            "the head": "ridge",
+            "data": f"{_DATA} eval_batch_size",
+            "network of the encoder": _NETWORK,
+            "arithmetic": "device amp channels_last threads progress",
+        },
+        defaults={"request": ""},
+    ),
     "renew": Workflow(
         {
             "where": "bundle_root model_dir fold_dir split_dir model_name trust_unrecorded reference_dir",

@@ -25,7 +25,7 @@ class ContentParts(ModelParts):
         """Digests of files, kept beside the models by path, size and time."""
         from scripts.identity import ContentDigests
 
-        return ContentDigests(Path(self.settings.model_dir) / "content_digests.json")
+        return ContentDigests(self._beside / "content_digests.json")
 
     @cached_property
     def contents(self) -> dict[str, dict[str, dict[str, str]]]:

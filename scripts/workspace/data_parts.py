@@ -23,6 +23,7 @@ SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
 MODELS = "model_dir model_name fold_dir split_dir as_model".split()
 RENEWING = ("request", "fold")
+WITHOUT_REQUEST = ("train", "prepare", "renew", "tune", "embed")  # workflows that need none
 # By these an image is read and prepared.
 PREPARED = "trust_foreign image_size patch_size patch_overlap normalise spatial_dims in_channels task observer".split()
 
@@ -53,7 +54,8 @@ class DataParts(SettingsParts):
         from scripts.cohort.build import build_cohort
 
         about = self._some([*DATA, *SPLIT, *REQUEST, *MODELS, *(RENEWING if self.renews else ())])
-        train, without_request = self.workflow == "train", self.workflow in ("train", "prepare", "renew", "tune")
+        train, without_request = self.workflow == "train", self.workflow in WITHOUT_REQUEST
+        teacher = self.teacher_path if "model_dir" in self.settings else None
         own = {
             "request": self._get("request", ""),
             "forget_ratio": self._get("forget_ratio", 0.0),
@@ -61,7 +63,7 @@ class DataParts(SettingsParts):
             "seed": self.settings.split_seed,
             **self._some(["validation_share", "test_share", "guard_share", "folds", "goal"]),
             "split_path": self.split_path,
-            "model": (self.settings.as_model or None) if train else self.teacher_path,
+            "model": (self.settings.as_model or None) if train else teacher,
             "fold": self.renewed_fold,
             "trust_unrecorded": self._get("trust_unrecorded", False),
             "reference": "fold" if self.asks_reference else "none",

@@ -113,12 +113,17 @@ class SettingsParts:
         """File of the recorded split."""
         from scripts.cohort.split_file import FILE_NAME
 
-        return Path(self._get("split_dir", "") or self.settings.model_dir) / FILE_NAME
+        return Path(self._get("split_dir", "") or self._beside) / FILE_NAME
+
+    @property
+    def _beside(self) -> Path:
+        """Folder of what a model's data are known by: that of the models, or of a run that makes none."""
+        return Path(self.settings.model_dir) if "model_dir" in self.settings else self.folder.private
 
     @property
     def fold_dir(self) -> str:
         """Folder of the fold teachers."""
-        return self._get("fold_dir", "") or self.settings.model_dir
+        return self._get("fold_dir", "") or str(self._beside)
 
     @property
     def asks_reference(self) -> bool:

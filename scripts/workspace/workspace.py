@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts import processes
 from scripts.settings.given import Settings
-from scripts.workspace.release_parts import ReleaseParts
+from scripts.workspace.embedding_parts import EmbeddingParts
 
 if TYPE_CHECKING:
     from scripts.identity import Identity
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scripts.student.student import Student
 
 
-class Workspace(ReleaseParts):
+class Workspace(EmbeddingParts):
     """Made by a workflow file as `workspace`, which refers to its parts as `$@workspace.cohort` and the like."""
 
     def begin(self) -> None:
@@ -69,7 +69,7 @@ class Workspace(ReleaseParts):
         if self.workflow in ("revert", "verify", "commit", "export"):
             return trial_folder(output_dir=self.settings.output_dir, request=self.settings.request)
         named = {"train": f"train_{self._get('dataset_name', '')}", "verifier_study": "verifier_study"}
-        named |= {"prepare": "prepare", "tune": "tune"}
+        named |= {"prepare": "prepare", "tune": "tune", "embed": f"embed_{self._get('dataset_name', '')}"}
         if self.workflow == "compare":
             named["compare"] = f"compare_{request_name(self.cohort)}"
         name = named.get(self.workflow) or request_name(self.cohort)

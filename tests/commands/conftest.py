@@ -13,7 +13,14 @@ from scripts.pool import preparation
 from scripts.pool.mock_scoring import MockScoring
 from tests.commands.common import FOLDS, FORGET, RESTORE, once, pool_settings, request_file, run
 from tests.commands.disks import MEGABYTE, stand_in
-from tests.commands.small_data import run_settings, trained_patients, write_datalist
+from tests.commands.small_data import (
+    TRAINING,
+    classifier,
+    run_settings,
+    trained_patients,
+    write_classes,
+    write_datalist,
+)
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +80,18 @@ def whole(shared: Path) -> Path:
             request_file(root / "request.csv", trained_patients(root / "models")[:1])
             for name in ("forget", "restore"):
                 run(name, run_settings(root, name))
+    return root
+
+
+@pytest.fixture(scope="session")
+def classified(shared: Path) -> Path:
+    """A small datalist with class numbers, a teacher and two fold teachers, and a request for one patient."""
+    root = shared / "classified"
+    with once(root) as todo:
+        if todo:
+            write_classes(root / "data")
+            run("train", {**TRAINING, **classifier(root), "output_dir": str(root / "trained")})
+            request_file(root / "request.csv", trained_patients(root / "models")[:1])
     return root
 
 

@@ -16,6 +16,9 @@ from scripts.cohort.split_file import RecordedSplit
 
 SIZE = 32  # pixels
 NETWORK = {"network_name": "unet_small", "image_size": SIZE, "threads": 1, "progress": False, "folds": 2}
+# The selection set then has images of both classes.
+CLASSIFIER = {**NETWORK, "network_name": "resnet18", "task": "classification", "out_channels": 2}
+CLASSIFIER["validation_share"] = 0.4
 TRAINING = {**NETWORK, "epochs": 1, "batch_size": 16, "augment": "none", "validate_every": 1, "checkpoint_every": 1}
 FORGETTING = {
     **NETWORK,
@@ -50,6 +53,25 @@ def write_datalist(folder: Path, patients: Sequence[str] = PATIENTS) -> dict[str
             entries.append({"image": f"{name}.png", "label": f"{name}-mask.png", "patient_id": patient})
     (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
     return {"dataset_name": "datalist", "datalist": str(folder / "list.json")}
+
+
+def write_classes(folder: Path) -> None:
+    """Bright and dark pictures of patients, and their list with the class that each shows."""
+    folder.mkdir(parents=True)
+    draw, entries = np.random.default_rng(1), []
+    for index, patient in enumerate(PATIENTS):
+        for number in range(IMAGES):
+            picture = draw.integers(0, 100, (SIZE, SIZE)) + 120 * (index % 2)
+            name = f"{patient}-{number}.png"
+            Image.fromarray(picture.astype(np.uint8)).save(folder / name)
+            entries.append({"image": name, "label": index % 2, "patient_id": patient})
+    (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
+
+
+def classifier(root: Path) -> dict[str, Any]:
+    """Data and models of the fixture `classified` in its folder, or a copy of it."""
+    data = {"dataset_name": "datalist", "datalist": str(root / "data" / "list.json"), "model_dir": str(root / "models")}
+    return {**CLASSIFIER, **data}
 
 
 def run_settings(root: Path, workflow: str) -> dict[str, Any]:

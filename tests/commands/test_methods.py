@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from scripts.methods.registry import NAMES, method_class
 from scripts.record.phase import read_identities
 from scripts.record.run_folder import RunFolder
-from tests.commands.common import once, read, request_file, run
-from tests.commands.small_data import NETWORK, PATIENTS, SIZE, TRAINING, run_settings, trained_patients
+from tests.commands.common import read, run
+from tests.commands.small_data import NETWORK, classifier, run_settings
 
-CLASSIFIER = {**NETWORK, "network_name": "resnet18", "image_size": 32, "task": "classification", "out_channels": 2}
-CLASSIFIER["validation_share"] = 0.4  # selection then has images of both classes
 ONE_ROUND = {"max_rounds": 1, "min_rounds": 1}
 STEPPING = ("erase_to_retain", "fold_start")
-
-
-@pytest.fixture(scope="session")
-def classified(shared: Path) -> Path:
-    """A small datalist with class numbers, a teacher and two fold teachers."""
-    root = shared / "classified"
-    with once(root) as todo:
-        if todo:
-            write_classes(root / "data")
-            run("train", {**TRAINING, **settings(root), "output_dir": str(root / "trained")})
-            request_file(root / "request.csv", trained_patients(root / "models")[:1])
-    return root
-
-
-def write_classes(folder: Path) -> None:
-    """Bright and dark pictures of patients, with the class that they show."""
-    folder.mkdir(parents=True)
-    draw, entries = np.random.default_rng(1), []
-    for index, patient in enumerate(PATIENTS):
-        for number in range(2):
-            picture = draw.integers(0, 100, (SIZE, SIZE)) + 120 * (index % 2)
-            name = f"{patient}-{number}.png"
-            Image.fromarray(picture.astype(np.uint8)).save(folder / name)
-            entries.append({"image": name, "label": index % 2, "patient_id": patient})
-    (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
-
-
-def settings(root: Path) -> dict[str, Any]:
-    """Data and models of the small classification."""
-    data = {"dataset_name": "datalist", "datalist": str(root / "data" / "list.json"), "model_dir": str(root / "models")}
-    return {**CLASSIFIER, **data}
 
 
 def forget(folder: Path, own: dict[str, Any], name: str) -> dict[str, Any]:
@@ -94,7 +58,7 @@ def test_classification(classified: Path, tmp_path: Path, name: str) -> None:
     for part in ("data", "models"):
         shutil.copytree(classified / part, tmp_path / part)
     shutil.copy(classified / "request.csv", tmp_path)
-    state = forget(tmp_path, settings(tmp_path), name)
+    state = forget(tmp_path, classifier(tmp_path), name)
     assert state["state"] == "trial" and state["method"] == name
     assert all(bool(value.isfinite().all()) for value in student_of(tmp_path, name).values())
     assert read_identities(RunFolder(output_dir=tmp_path / "runs" / name))["forget"]["done"] is True

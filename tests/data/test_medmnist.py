@@ -43,7 +43,7 @@ def test_records_have_the_official_split_and_a_class(tmp_path: Path) -> None:
 def test_values_are_those_of_the_file(tmp_path: Path) -> None:
     content = arrays()
     source = MedMnist(dataset_dir=written(tmp_path, **content))
-    record = next(one for one in source.records() if one["image_id"] == "val-00002")
+    record = next(one for one in source.records() if one["image_id"] == "somemnist-val-00002")
     for transform in source.loading():
         record = transform(record)
     assert np.allclose(record["image"][0].numpy() * 255, content["val_images"][2])
@@ -68,11 +68,11 @@ def test_copies_are_one_patient_and_are_not_measured_on(tmp_path: Path, capsys: 
     content["test_images"][1] = content["test_images"][0]
     source = MedMnist(dataset_dir=written(tmp_path, **content))
     patients = {record["image_id"]: record["patient_id"] for record in source.records()}
-    assert patients["train-00004"] == patients["train-00001"] == "train-00001"
-    assert "test-00002" not in patients and patients["test-00001"] == "test-00000"
+    assert patients["somemnist-train-00004"] == patients["somemnist-train-00001"] == "somemnist-train-00001"
+    assert "somemnist-test-00002" not in patients and patients["somemnist-test-00001"] == "somemnist-test-00000"
     assert "1 images are copies of others in an earlier part and are left out" in capsys.readouterr().out
     cohort = resolve(source, folds=2)
-    assert {record["image_id"] for record in cohort.test} == {"test-00000", "test-00001"}
+    assert {record["image_id"] for record in cohort.test} == {"somemnist-test-00000", "somemnist-test-00001"}
 
 
 def test_a_changed_pixel_is_another_image(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_changed_pixel_is_another_image(tmp_path: Path) -> None:
     before = {one["image_id"]: one["image"] for one in MedMnist(dataset_dir=written(tmp_path, **content)).records()}
     content["train_images"][3, 0, 0] ^= 1
     after = {one["image_id"]: one["image"] for one in MedMnist(dataset_dir=written(tmp_path, **content)).records()}
-    assert {name for name in before if before[name] != after[name]} == {"train-00003"}
+    assert {name for name in before if before[name] != after[name]} == {"somemnist-train-00003"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""A frozen encoder and a linear head, from which a sample is deleted exactly."""
