@@ -16,6 +16,7 @@ SOURCES = {
     "isic": ("isic", "Isic"),
     "isic_classification": ("isic_classification", "IsicClassification"),
     "medmnist": ("medmnist", "MedMnist"),
+    "mri": ("mri", "Mri"),
     "datalist": ("datalist", "Datalist"),
     "dicom": ("dicom.source", "Dicom"),
 }

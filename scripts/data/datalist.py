@@ -117,7 +117,7 @@ class Datalist(DataSource):
         numbers = {isinstance(record["label"], int) for record in self._records}
         if len(numbers) > 1:
             raise InputError(f"{self.path}: labels are files in some entries and class numbers in others")
-        able = [name for name, kind in TASKS.items() if kind.masks is not (True in numbers)]
+        able = [name for name, kind in TASKS.items() if kind.masks is not (True in numbers) and not kind.graded]
         if asked and asked not in TASKS:
             raise InputError(f"task: '{asked}' is not one of {', '.join(TASKS)}")
         if asked and asked not in able:

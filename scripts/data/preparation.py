@@ -51,11 +51,11 @@ def own_preparation(
         patch_size: pixels along every axis, or along each; None: whole images.
         overlap, windows: see `window_inferer`.
     """
-    dims, masks = source.spatial_dims, source.masks
+    dims, masks, graded = source.spatial_dims, source.masks, source.graded
     patch = axis_lengths(patch_size, spatial_dims=dims, name="patch_size")
     return Preparation(
         transform=preprocessing(source, image_size=image_size, normalise=normalise),
-        random=lambda name: augmentation(name, spatial_dims=dims, masks=masks, normalise=normalise),
+        random=lambda name: augmentation(name, spatial_dims=dims, masks=masks, graded=graded, normalise=normalise),
         crops=random_patches(patch, masks=masks),
         inferer=window_inferer(patch_size=patch_size, spatial_dims=dims, overlap=overlap, windows=windows),
         patch=patch,

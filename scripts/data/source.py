@@ -55,6 +55,17 @@ class DataSource(ABC):
 
         return TASKS[self.task].masks
 
+    @property
+    def graded(self) -> bool:
+        """Whether such an image holds intensities, and not structures."""
+        from scripts.tasks.registry import TASKS
+
+        return TASKS[self.task].graded
+
+    def resized(self) -> list[Callable[[Record], Record]]:
+        """Dict transforms of images in their final size, before they are normalised; none by default."""
+        return []
+
     @abstractmethod
     def records(self) -> list[Record]:
         """One dict per image, sorted by `image_id`; required keys: image, label, image_id, patient_id."""

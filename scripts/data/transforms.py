@@ -105,12 +105,19 @@ def preprocessing(
     if image_size is not None:
         size = axis_lengths(image_size, spatial_dims=source.spatial_dims, name="image_size")
         steps.append(Resized(("image", "label") if masks else ("image",), spatial_size=size, mode="area"))
+    steps += source.resized()
     steps += normalisation(normalise)
-    steps += [PlainTensors(mask=masks), Spaced(), SelectItemsd((*KEPT, SPACING), allow_missing_keys=True)]
+    steps += [
+        PlainTensors(mask=masks and not source.graded),
+        Spaced(),
+        SelectItemsd((*KEPT, SPACING), allow_missing_keys=True),
+    ]
     return Compose(steps)
 
 
-def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normalise: str = "half") -> list[Transform]:
+def augmentation(
+    name: str, *, spatial_dims: int = 2, masks: bool = True, graded: bool = False, normalise: str = "half"
+) -> list[Transform]:
     """Random transforms of normalised tensors: geometry on image and mask, intensity on the image alone.
 
     Args:
@@ -120,7 +127,8 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normal
             channel, no gamma); "phantom" (intensity alone: there the position carries what the network is to
             memorise).
         spatial_dims: 2 or 3.
-        masks: whether `label` is a mask that moves with the image.
+        masks: whether `label` is an image that moves with the picture.
+        graded: whether such an image holds intensities, and not structures.
         normalise: how the image was normalised, so that "views" can compress it.
     """
     if name not in AUGMENTATIONS:
@@ -144,7 +152,7 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normal
         prob=0.6,
         rotate_range=[np.pi / 6] * (1 if spatial_dims == 2 else 3),
         scale_range=[0.15] * spatial_dims,
-        mode=("bilinear", "nearest") if masks else "bilinear",
+        mode=("bilinear", "nearest") if masks and not graded else "bilinear",
         padding_mode="border",
     )
     if name == "fundus":
@@ -153,7 +161,7 @@ def augmentation(name: str, *, spatial_dims: int = 2, masks: bool = True, normal
     else:
         light = [RandShiftIntensityd("image", offsets=0.05, prob=0.5, channel_wise=True)]
         light += _intensity(brightness=0.15, contrast=0.15, noise=0.02)
-    return [*flips, *turns, affine, *light, PlainTensors(mask=masks)]
+    return [*flips, *turns, affine, *light, PlainTensors(mask=masks and not graded)]
 
 
 def _intensity(*, brightness: float, contrast: float, noise: float) -> list[Transform]:

@@ -145,7 +145,7 @@ class ForeignBundle:
         Raises:
             InputError: the configs do not say.
         """
-        able = [name for name, kind in TASKS.items() if kind.masks is not self.by_number]
+        able = [name for name, kind in TASKS.items() if kind.masks is not self.by_number and not kind.graded]
         if self._task:
             if self._task not in able:
                 raise InputError(f"task: {self._task}, but the bundle's labels are those of {' or '.join(able)}")

@@ -14,7 +14,6 @@ from scripts.attacks.recovery import BATCH, spread
 from scripts.cohort.cohort import Cohort, Record
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
-from scripts.engines.agreement import agreement
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import Rows, predict
@@ -171,7 +170,7 @@ class Measuring:
         for batch in self.loaders.evaluation("selection"):
             image = self.arithmetic.move(batch)["image"]
             first, second = (self.task.prediction(self.arithmetic.logits(network, image)) for network in (one, other))
-            found += [agreement(a, b) for a, b in zip(first, second, strict=True)]
+            found += [self.task.agreement(a, b) for a, b in zip(first, second, strict=True)]
         return statistics.fmean(found)
 
 

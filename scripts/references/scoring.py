@@ -14,7 +14,6 @@ from scripts.attacks.relearning import Relearning
 from scripts.cohort.cohort import Record
 from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import EpochLoader
-from scripts.engines.agreement import agreement
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
 from scripts.engines.predict import Rows, predict
@@ -118,7 +117,7 @@ class Scoring:
             decided = [self.task.prediction(self.arithmetic.logits(network, images)).cpu() for network in networks]
             for row, one in zip(apart, decided, strict=True):
                 for cell, other in zip(row, decided, strict=True):
-                    cell += [1 - agreement(a, b) for a, b in zip(one, other, strict=True)]
+                    cell += [1 - self.task.agreement(a, b) for a, b in zip(one, other, strict=True)]
         return [[statistics.fmean(cell) for cell in row] for row in apart]
 
     def agreement(self, model: Path, others: Sequence[Path]) -> list[float]:

@@ -89,16 +89,22 @@ class Pictures:
 
     def _mark(self, axis: Any, column: str, item: dict[str, Any]) -> None:
         label = item["label"][None]
+        task = self.evaluation.task
         if column == "truth":
-            self._outlines(axis, label[0], "#00d26a")
+            if task.graded:
+                _show(axis, label[0])
+            else:
+                self._outlines(axis, label[0], "#00d26a")
             return
         arithmetic = self.evaluation.arithmetic
         with torch.no_grad():
             image = arithmetic.move({"image": item["image"][None]})["image"]
             logits = arithmetic.logits(self.evaluation.models[column], image).cpu()
-        task = self.evaluation.task
         value = float(task.measure(logits, label.reshape(1, *item["label"].shape), surface=False)[task.key_metric][0])
-        if task.masks:
+        if task.graded:
+            _show(axis, task.prediction(logits)[0])
+            axis.set_title(f"{column}: {task.key_metric} {value:.2f}", fontsize=8)
+        elif task.masks:
             self._outlines(axis, label[0], "#00d26a")
             self._outlines(axis, task.prediction(logits)[0], "#ff4d6d")
             axis.set_title(f"{column}: {task.key_metric} {value:.2f}", fontsize=8)
@@ -143,6 +149,12 @@ class Pictures:
         with atomic_path(self.evaluation.folder.overlays / name) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
         _pyplot().close(figure)
+
+
+def _show(axis: Any, image: torch.Tensor) -> None:
+    """Draw an image of intensities in 0..1, (1, H, W) or the middle of (1, H, W, D)."""
+    shown = image[0] if image.ndim == 3 else image[0, ..., image.shape[-1] // 2]
+    axis.imshow(shown.numpy(), cmap="gray", vmin=0, vmax=1)
 
 
 def _outline(axis: Any, mask: torch.Tensor, colour: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DATA = (
-    "dataset_name dataset_dir datalist medmnist foreign trust_foreign patient_from task observer phantom_seed"
-    " phantom_patients download image_size patch_size patch_overlap normalise cache"
+    "dataset_name dataset_dir datalist medmnist undersampling acceleration center_fraction foreign trust_foreign"
+    " patient_from task observer phantom_seed phantom_patients download image_size patch_size patch_overlap normalise cache"
     " split_seed validation_share test_share guard_share folds"
 )
 _FOREIGN = "foreign trust_foreign"

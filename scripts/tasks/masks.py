@@ -62,11 +62,11 @@ class Masks(Task):
 
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """Mean probability of each structure in each cell of a grid, 16 x 16 or 6 x 6 x 6: (N, S cells)."""
-        return _in_cells(self.structures(logits))
+        return in_cells(self.structures(logits))
 
     def decided(self, logits: torch.Tensor) -> torch.Tensor:
         """Part of each cell of that grid that is decided to be of each structure: (N, S cells)."""
-        return _in_cells(self.prediction(logits))
+        return in_cells(self.prediction(logits))
 
     def measure(
         self,
@@ -127,7 +127,7 @@ def _of_one(
     return {name: value.cpu() for name, value in found.items()}
 
 
-def _in_cells(values: torch.Tensor) -> torch.Tensor:
+def in_cells(values: torch.Tensor) -> torch.Tensor:
     """Means of (N, S, ...) over the cells of a grid: (N, S cells)."""
     dims = values.ndim - 2
     pool = functional.adaptive_avg_pool2d if dims == 2 else functional.adaptive_avg_pool3d

@@ -6,11 +6,13 @@ from scripts.errors import InputError
 from scripts.tasks.classification import Classification
 from scripts.tasks.multiclass import MulticlassSegmentation
 from scripts.tasks.multilabel import MultilabelSegmentation
+from scripts.tasks.reconstruction import Reconstruction
 from scripts.tasks.segmentation import Segmentation
 from scripts.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
-    kind.name: kind for kind in (Segmentation, MulticlassSegmentation, MultilabelSegmentation, Classification)
+    kind.name: kind
+    for kind in (Segmentation, MulticlassSegmentation, MultilabelSegmentation, Classification, Reconstruction)
 }
 
 

@@ -23,6 +23,8 @@ class Task(ABC):
     """The measure that `goal: suppress` lowers to its bound."""
     masks: bool
     """Whether a label is an image: transforms move it along with the picture, and it can be drawn over it."""
+    graded: bool = False
+    """Whether such an image holds intensities, and not structures."""
     exclusive: bool
     """Whether one of the structures or classes excludes the others: one number then says which it is."""
     background: bool
@@ -60,6 +62,17 @@ class Task(ABC):
     @abstractmethod
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """What is said of each image, coarsely and without a label: probabilities (N, cells)."""
+
+    def agreement(self, one: torch.Tensor, other: torch.Tensor) -> float:
+        """How alike two decisions on one image are: Dice of masks, 1 where both are empty; of classes whether equal.
+
+        Args:
+            one, other: of one image, as `prediction` gives them.
+        """
+        if not one.ndim:
+            return float(one == other)
+        both, first, second = (float(mask.sum(dtype=torch.float64)) for mask in (one * other, one, other))
+        return 2 * both / (first + second) if first + second else 1.0
 
     @abstractmethod
     def decided(self, logits: torch.Tensor) -> torch.Tensor:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from scripts.methods.recipe import Recipe
 
 DATA = (
-    "dataset_name dataset_dir datalist medmnist foreign trust_foreign patient_from task observer phantom_seed"
-    " phantom_patients download spatial_dims in_channels out_channels"
+    "dataset_name dataset_dir datalist medmnist undersampling acceleration center_fraction foreign trust_foreign"
+    " patient_from task observer phantom_seed phantom_patients download spatial_dims in_channels out_channels"
 ).split()
 SPLIT = "split_seed validation_share test_share guard_share folds".split()
 REQUEST = "request forget_ratio goal reference tombstones key_dir trust_unrecorded".split()
@@ -25,7 +25,10 @@ MODELS = "model_dir model_name fold_dir split_dir as_model".split()
 RENEWING = ("request", "fold")
 WITHOUT_REQUEST = ("train", "prepare", "renew", "tune", "embed")  # workflows that need none
 # By these an image is read and prepared.
-PREPARED = "trust_foreign image_size patch_size patch_overlap normalise spatial_dims in_channels task observer".split()
+PREPARED = (
+    "trust_foreign image_size patch_size patch_overlap normalise spatial_dims in_channels task observer undersampling"
+    " acceleration center_fraction"
+).split()
 
 
 class DataParts(SettingsParts):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # By these the images are read and run: another value gives other scores.
 READING = (
     "trust_foreign image_size patch_size patch_overlap normalise spatial_dims in_channels task network_name amp"
-    " channels_last eval_batch_size"
+    " channels_last eval_batch_size undersampling acceleration center_fraction"
 ).split()
 
 

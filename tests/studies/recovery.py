@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scripts.engines.agreement import agreement
 from scripts.record.evaluation import Evaluation
 from scripts.record.recovery import Recovery
 from scripts.record.run_folder import RunFolder
@@ -117,7 +116,7 @@ def agreement_on(space: Workspace, network: nn.Module, part: str) -> float:
     for batch in space.loaders.evaluation(part):
         image = space.arithmetic.move(batch)["image"]
         one, other = (space.task.prediction(space.arithmetic.logits(net, image)) for net in (network, space.teacher))
-        found += [agreement(a, b) for a, b in zip(one, other, strict=True)]
+        found += [space.task.agreement(a, b) for a, b in zip(one, other, strict=True)]
     return statistics.fmean(found)
 
 

@@ -46,7 +46,7 @@ class Dicom(DataSource):
     ) -> None:
         if channels not in (None, 1):
             raise InputError(f"in_channels: {channels}, but the slices of a DICOM series have one channel")
-        if not TASKS[task].masks:
+        if not TASKS[task].masks or TASKS[task].graded:
             raise InputError(f"task: {task}, but DICOM folders are read with masks; allowed are segmentations")
         self.folder = data_folder(dataset_dir, self.name)
         self.channels, self.spatial_dims, self.task = 1, spatial_dims, task

@@ -9,7 +9,7 @@ FORGET_OBJECTIVES = ("background", "foreground_background", "foreground", "entro
 # Each is a file of scripts/methods: the two of this bundle, what every comparison begins with, and the field's.
 METHODS = ("erase_to_retain", "fold_start", "do_nothing", "retrain", "fold_teacher", "fine_tune", "neggrad_plus",
            "random_label", "noisy_label", "salun", "salun_cra", "scrub", "bad_teacher", "ssd", "l1_sparse", "eu_k",
-           "cf_k", "oracle_matching", "regun")  # fmt: skip
+           "cf_k", "oracle_matching", "regun", "ga_l1")  # fmt: skip
 
 SETTINGS = (
     Setting(name="forget_augment", kind=Kind.TEXT, default="none", words=AUGMENTATIONS,
@@ -33,7 +33,7 @@ SETTINGS = (
     Setting(name="dampening", kind=Kind.NUMBER, default=None, above=0, optional=True,
             comment="Factor on how far ssd dampens a weight; larger leaves more of it."),
     Setting(name="l1_weight", kind=Kind.NUMBER, default=None, above=0, optional=True,
-            comment="Factor on the sum of the weights' magnitudes in l1_sparse; it falls to 0."),
+            comment="Factor on the sum of the weights' magnitudes in l1_sparse, where it falls to 0, and ga_l1."),
     Setting(name="last_layers", kind=Kind.WHOLE, default=None, least=1, limit=10_000, optional=True,
             comment="Layers from the output back that eu_k begins anew and cf_k trains on."),
     Setting(name="exact", kind=Kind.FLAG, default=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from scripts.engines.agreement import agreement
+from scripts.tasks import build_task
 
 
 @pytest.mark.parametrize(
@@ -19,5 +19,6 @@ from scripts.engines.agreement import agreement
     ],
 )
 def test_masks_and_classes(one: object, other: object, expected: float) -> None:
+    agreement = build_task("segmentation").agreement
     assert agreement(torch.tensor(one), torch.tensor(other)) == pytest.approx(expected)
     assert agreement(torch.tensor(one).float(), torch.tensor(other).float()) == pytest.approx(expected)
