@@ -25,7 +25,8 @@ SAYS_NOBODY = ("method: ", "critical_classes: ", "loss is ")  # beginnings of re
 
 
 class Comparison:
-    """Makes what is missing, measures, and writes `release/compare.json`, `compare.md` and `compare.png`.
+    """Makes what is missing, measures, and writes `release/compare.json`, `compare.md` and `compare.png`, and where the
+    models lie into `private/models.json`.
 
     A method that cannot answer the request, or whose training fails, is a row that says so.
 
@@ -64,6 +65,7 @@ class Comparison:
         self.folder, self.metric = folder, metric
         self.seeds, self.count, self.tuning = int(seeds), int(retrained), dict(tuning)
         self.workers, self.backend = int(workers), backend
+        self.models: dict[str, list[str]] = {}
 
     def run(self) -> None:
         """Train, forget, measure, write.
@@ -84,6 +86,7 @@ class Comparison:
         missing = sum(not job.done() for job in twins)
         print(f"compare: {len(self.contenders)} methods; {missing} retrained models to be trained", flush=True)
         run_jobs(twins, workers=self.workers, backend=self.backend)
+        self.models[RETRAIN] = [str(job.weights) for job in twins]
         teacher = self.standings.of(self._placed(self.teacher))
         retrained = [self.standings.of(self._placed(job.weights)) for job in twins]
         rows: list[Row] = []
@@ -122,6 +125,7 @@ class Comparison:
             for number in range(self.seeds):
                 job = self.pairs_for(contender).compared(self.teacher, number)
                 job.run()
+                self.models.setdefault(contender.name, []).append(str(job.weights))
                 student = self.standings.of(self._placed(job.weights))
                 found.append(figures(student, teacher=teacher, retrained=retrained, seconds=cpu_seconds(job)))
         except Exception as error:  # a method of the field may fail in any way, and that is a result
@@ -143,6 +147,7 @@ class Comparison:
             "rows": [row.as_dict() for row in rows],
         }
         write_json(self.folder.release / "compare.json", content)
+        write_json(self.folder.private / "models.json", self.models)
 
 
 def cpu_seconds(job: Job) -> float | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 _DATA = (
     "dataset_name dataset_dir datalist medmnist undersampling acceleration center_fraction foreign trust_foreign"
-    " patient_from task observer phantom_seed phantom_patients download image_size patch_size patch_overlap normalise cache"
-    " split_seed validation_share test_share guard_share folds"
+    " patient_from task observer phantom_seed phantom_patients download image_size patch_size patch_overlap normalise"
+    " cache split_seed validation_share test_share guard_share folds"
 )
 _FOREIGN = "foreign trust_foreign"
 _NETWORK = "network_name spatial_dims in_channels out_channels"

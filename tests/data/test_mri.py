@@ -46,13 +46,10 @@ def test_what_is_kept_of_k_space_is_kept_exactly(kind: str) -> None:
     assert torch.equal(record["label"], image) and record["image"].shape == image.shape
     # The mask follows from the image's name.
     assert torch.equal(record["image"], again["image"]) and not torch.equal(record["image"], other["image"])
-    mask = step.mask.mask if kind == "random" else step.mask.mask
-    kept = float(torch.as_tensor(mask).float().mean())
-    assert 0.1 < kept < 0.45
-    # With all columns kept it would be the image itself.
-    assert torch.allclose(
-        Undersampled("equispaced", 1.0001, 0.99)({**record, "image": image})["image"], image, atol=0.1
-    )
+    assert 0.1 < float(torch.as_tensor(step.mask.mask).float().mean()) < 0.45
+    # The centre of k-space is kept, and with it the mean; the detail that is left out is missing.
+    assert float(record["image"].mean()) == pytest.approx(float(image.mean()), rel=0.1)
+    assert float(record["image"].std()) < float(image.std())
 
 
 def test_a_prepared_slice_is_worse_than_its_label_and_in_range(tmp_path: Path) -> None:
