@@ -12,7 +12,7 @@ from scripts.comparison.standing import Standing, Standings
 from scripts.comparison.table import draw, markdown
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import place_teacher
-from scripts.errors import InputError, user_error
+from scripts.errors import user_error
 from scripts.files import read_json, write_json, write_text
 from scripts.record.run_folder import RunFolder
 from scripts.references.jobs import Job, run_jobs
@@ -71,13 +71,9 @@ class Comparison:
         """Train, forget, measure, write.
 
         Raises:
-            InputError: no request; the retrained models would not be made as the teacher was.
+            InputError: the retrained models would not be made as the teacher was.
         """
         plain = self.pairs_for(None)
-        if not plain.request:
-            raise InputError("request: a comparison is made for a request file; give --request FILE")
-        if not self.teacher.is_file():
-            raise InputError(f"{self.teacher}: no such checkpoint; run train first")
         record = self.teacher.with_suffix(".json")
         plain.check_like(read_json(record, remedy=REMEDY) if record.is_file() else {}, {})
         plain.make_folder()

@@ -78,12 +78,10 @@ class Tuning:
         """Tune each method; what was tried already is not tried again.
 
         Raises:
-            InputError: there is no teacher, or there are fewer folds than mock requests; optuna is missing.
+            InputError: there are fewer folds than mock requests; optuna is missing.
             Refused: another command works on the same models.
         """
         _require_optuna()
-        if not self.teacher.is_file():
-            raise InputError(f"{self.teacher}: no such checkpoint; run train first")
         private = self.folder / "private"
         private.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_folder(private, shown=self.folder, setting="fold_dir")

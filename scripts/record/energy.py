@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,4 +52,5 @@ def _tracker() -> Any:
         from codecarbon import OfflineEmissionsTracker
     except ImportError:
         return None
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     return OfflineEmissionsTracker(country_iso_code=COUNTRY, save_to_file=False, log_level="critical")
