@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from scripts.settings.groups.comparing import CONTENDERS, NOT_BY_DEFAULT
+from scripts.workspace.workspace import Workspace, settings_of
 from tests.studies import common
 from tests.studies.test_phantom import REQUEST, slope
 
@@ -41,6 +42,30 @@ def compared(
     for ending in ("md", "png"):
         shutil.copy(work / "compare" / "release" / f"compare.{ending}", common.RESULTS / "methods" / f"{name}.{ending}")
     return found
+
+
+def of_one_fold(settings: dict[str, Any], *, count: int) -> list[str]:
+    """Patients of the first fold in the order of their digests, which nobody chose."""
+    space = Workspace(workflow="train", settings=settings_of(common.known("train", settings), "train"))
+    recorded = space.cohort.recorded
+    assert recorded is not None
+    own = [patient for patient, fold in space.cohort.folds.items() if fold == 0]
+    return sorted(own, key=recorded.digest)[:count]
+
+
+@pytest.mark.study
+@pytest.mark.parametrize(("name", "count", "epochs"), [("breastmnist", 20, 20), ("pneumoniamnist", 100, 6)])
+def test_medmnist(name: str, count: int, epochs: int) -> None:
+    """Sample-wise: images of one fold; five fold teachers."""
+    work = common.WORK / "methods" / name
+    own = {**common.overlay("medmnist"), "dataset_dir": str(DATA / "MedMNIST"), "medmnist": name, "epochs": epochs}
+    own |= {"select": "last", "model_dir": str(work / "models"), "reference_dir": str(work / "references")}
+    if not (work / "models" / "model_fold4.pt").is_file():
+        common.run("train", {**own, "output_dir": str(work / "train")})
+    asked = of_one_fold(own, count=count)
+    few = {"compare_methods": CLASSIFYING, "compare_retrained": 3, "critical_classes": [0], "compare_seeds": 1}
+    found = compared(name, own, patients=asked, level="patient", **few)
+    assert len(found["rows"]) == len(CLASSIFYING)
 
 
 @pytest.mark.study
