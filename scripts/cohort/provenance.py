@@ -20,7 +20,7 @@ HELD_OUT = ("guard", "selection", "validation", "test")
 # Settings that a model must be used with as it was trained.
 AS_TRAINED = (
     "dataset_name trust_foreign task observer phantom_seed phantom_patients image_size patch_size patch_overlap"
-    " normalise network_name spatial_dims in_channels out_channels"
+    " normalise network_name spatial_dims in_channels out_channels undersampling acceleration center_fraction"
 ).split()
 
 

@@ -16,6 +16,7 @@ from monai.data import Dataset as PlainDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from scripts.data.divided import DividedBatches
+from scripts.data.feed_back import FeedBack
 from scripts.data.prepared import PreparedImages
 from scripts.data.source import Record, files_of
 from scripts.errors import InputError, require_positive
@@ -119,8 +120,17 @@ def make_dataset(
 class EpochSampler(Sampler[int]):
     """Indices of epoch e in an order that depends on (seed, e) alone."""
 
-    def __init__(self, length: int, *, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self,
+        length: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        feed_back: FeedBack | None = None,
+        ids: Sequence[str] = (),
+    ) -> None:
         self.length, self.seed, self.shuffle, self.epoch = length, seed, shuffle, 0
+        self.feed_back, self.positions = feed_back, {own: place for place, own in enumerate(ids)}
 
     def __len__(self) -> int:
         return self.length
@@ -129,7 +139,10 @@ class EpochSampler(Sampler[int]):
         if not self.shuffle:
             return iter(range(self.length))
         generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch, "order"))
-        return iter(torch.randperm(self.length, generator=generator).tolist())
+        order = torch.randperm(self.length, generator=generator).tolist()
+        if self.feed_back is not None:
+            order = self.feed_back.order(order, self.positions, seed=derive_seed(self.seed, self.epoch, "fed back"))
+        return iter(order)
 
 
 class EpochLoader(DataLoader):
@@ -143,6 +156,7 @@ class EpochLoader(DataLoader):
         without: indices that no batch holds; order, draws and number of batches are those of the whole dataset.
         least: images that each batch must hold, see `scripts.tasks.networks.least_batch`; a last batch of fewer joins
             the batch before.
+        feed_back: gives images that were wrong the places of others; `ids` are the images' in the dataset's order.
 
     Raises:
         InputError: batch_size below 1 or below `least`; nothing is left, or fewer than `least`.
@@ -159,6 +173,8 @@ class EpochLoader(DataLoader):
         divided: bool = False,
         without: Collection[int] = (),
         least: int = 1,
+        feed_back: FeedBack | None = None,
+        ids: Sequence[str] = (),
     ) -> None:
         require_positive(batch_size=batch_size, least=least)
         left = len(dataset) - len(set(without))  # type: ignore[arg-type]
@@ -167,7 +183,9 @@ class EpochLoader(DataLoader):
         if min(batch_size, left) < least and len(dataset):  # type: ignore[arg-type]
             setting = f"batch_size: {batch_size}" if batch_size < least else f"training set: {left} images"
             raise InputError(f"{setting} where the network needs {least} images per batch at this image_size")
-        sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
+        self.feed_back = feed_back
+        fed: dict[str, Any] = {"feed_back": feed_back, "ids": ids}
+        sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle, **fed)  # type: ignore[arg-type]
         own = divided or without or least > 1
         rules: dict[str, Any] = {"batch_size": batch_size, "drop_last": drop_last, "without": without, "least": least}
         self._batches = DividedBatches(sampler, **rules) if own else None
@@ -185,6 +203,8 @@ class EpochLoader(DataLoader):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order and draws the next iteration takes."""
         self._sampler.epoch = epoch
+        if self.feed_back is not None:
+            self.feed_back.begin()
         self._choose_draws(epoch)
 
     def _choose_draws(self, epoch: int) -> None:

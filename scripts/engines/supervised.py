@@ -11,6 +11,7 @@ from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys as Keys
 from scripts import processes
 from scripts.data.divided import part_of
+from scripts.data.feed_back import FeedBack
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.batch_norm import synchronised
 from scripts.engines.finite import require_finite
@@ -23,17 +24,20 @@ class TeacherTrainer(SupervisedTrainer):
     Args:
         arithmetic: device, precision and memory format.
         scheduler: torch learning-rate scheduler, stepped once an iteration.
+        feed_back: is told which answers were wrong.
         settings: of `SupervisedTrainer`.
     """
 
-    def __init__(self, *, arithmetic: Arithmetic, scheduler: Any = None, **settings: Any) -> None:
+    def __init__(
+        self, *, arithmetic: Arithmetic, scheduler: Any = None, feed_back: FeedBack | None = None, **settings: Any
+    ) -> None:
         require_positive(epochs=settings.get("max_epochs", 1))
         settings["network"] = synchronised(settings["network"], device=arithmetic.device)
         super().__init__(device=arithmetic.device, decollate=False, **settings)
         # What goes wrong is printed once, by the front end, and not by ignite as well.
         self.logger.setLevel(logging.CRITICAL)
         self.arithmetic = arithmetic
-        self.scheduler = scheduler
+        self.scheduler, self.feed_back = scheduler, feed_back
 
     def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> list[dict[str, Any]]:  # type: ignore[override]
         batch = self.arithmetic.move(batchdata)
@@ -42,6 +46,8 @@ class TeacherTrainer(SupervisedTrainer):
         with self.arithmetic.autocast():
             predicted = self.inferer(batch["image"], self.network)
         loss = part_of(batch).share * self.loss_function(predicted.float(), batch["label"])
+        if self.feed_back is not None:
+            self.feed_back.observe(batch["image_id"], predicted.float(), batch["label"])
         shown = require_finite(processes.summed(loss.detach()), step=engine.state.iteration)
         loss.backward()
         processes.sum_gradients(self.network.parameters())

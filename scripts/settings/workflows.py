@@ -65,7 +65,8 @@ WORKFLOWS: dict[str, Workflow] = {
             "data": f"{_DATA} augment",
             "what is left out": f"fold_members fold member as_model request forget_ratio {_GONE}",
             "network": _NETWORK,
-            "training": "seed epochs foreign_epochs batch_size learning_rate weight_decay lr_schedule select patience"
+            "training": "seed epochs foreign_epochs batch_size learning_rate weight_decay lr_schedule training_loss"
+            " feed_back select patience"
             " validate_every checkpoint_every",
             "arithmetic": f"{_ARITHMETIC} progress",
         },

@@ -22,6 +22,11 @@ class TrainingParts(PoolParts):
 
         return training_records(self.cohort, fold=self.settings.fold)
 
+    @property
+    def training_ids(self) -> list[str]:
+        """Image ids of the training set, in its order."""
+        return [record["image_id"] for record in self.training_records]
+
     @cached_property
     def left_out(self) -> list[int]:
         """Positions in the training set that no batch holds: a retrained model stays paired with its original."""
