@@ -27,6 +27,12 @@ NAME`, or by its overlay, which shows its settings: `configs/method_NAME.yaml`. 
 as `tune` found it for this teacher. In all of them BatchNorm keeps the statistics that the network came with; `retrain`
 alone makes new ones. z are logits, z_T the teacher's, p probabilities, theta weights.
 
+`run compare` puts methods side by side on one request, each beside the same retrained models: `python -m scripts
+compare --overlay chase --dataset_dir DIR --request request.csv --compare_methods "[salun, scrub, fold_start]"` writes
+`compare.md`, `compare.png` and `compare.json`; a method that fails is a row that says so. `run tune` finds settings
+for this teacher with the same number of trials for each method, by the distance to models that never saw mock patients
+in score and answers, never by the lowest forget score; what it cost stands beside the cost of a request.
+
 | method | formula | source | needs | for |
 | --- | --- | --- | --- | --- |
 """
