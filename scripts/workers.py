@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -40,18 +41,36 @@ def run_tasks(tasks: Sequence[Task], *, workers: int = 1, backend: str = "local"
     if backend == "ray":
         _on_ray(tasks, workers=workers)
     elif workers <= 1 or len(tasks) <= 1:
+        course = _Course(len(tasks))
         for task in tasks:
             task.run()
+            course.tell()
     else:
         _in_processes(tasks, workers=workers)
+
+
+class _Course:
+    """How many of several models are made, and how long the others will take at this pace."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.start = total, 0, time.monotonic()
+
+    def tell(self) -> None:
+        """One more is made."""
+        self.done += 1
+        if self.done < self.total:
+            left = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+            print(f"{self.done} of {self.total} made, about {left / 60:.1f} minutes left", flush=True)
 
 
 def _in_processes(tasks: Sequence[Task], *, workers: int) -> None:
     # Fresh processes: a forked one would share the locks and threads of torch.
     pool = ProcessPoolExecutor(max_workers=min(workers, len(tasks)), mp_context=get_context("spawn"))
     try:
+        course = _Course(len(tasks))
         for future in [pool.submit(_run, task, os.getcwd()) for task in tasks]:
             future.result()
+            course.tell()
     except BrokenProcessPool as error:
         raise InputError(
             f"reference_workers: {workers}: a process was ended from outside, as the system does where memory is short;"
@@ -78,7 +97,10 @@ def _on_ray(tasks: Sequence[Task], *, workers: int) -> None:
     try:
         # A lost worker's task is begun again by Ray, and goes on from its own last checkpoint.
         remote = ray.remote(num_cpus=1, max_retries=3)(_run)
-        ray.get([remote.remote(task, os.getcwd()) for task in tasks])
+        course = _Course(len(tasks))
+        for reference in [remote.remote(task, os.getcwd()) for task in tasks]:
+            ray.get(reference)
+            course.tell()
     except ray.exceptions.RayTaskError as error:
         # Ray's own message has the worker's traceback in it.
         raise error.cause from error

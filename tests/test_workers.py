@@ -28,6 +28,16 @@ def test_one_worker_is_this_process(tmp_path: Path) -> None:
     assert processes(tasks) == {str(os.getpid())}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_left_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int) -> None:
+    run_tasks(notes(tmp_path, 3), workers=workers)
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in told] == ["1 of 3 made", "2 of 3 made"]
+    assert all(line.endswith("minutes left") for line in told)
+    run_tasks(notes(tmp_path, 1), workers=workers)
+    assert not capsys.readouterr().out
+
+
 def test_several_workers_are_others_and_what_was_lost_goes_on(tmp_path: Path) -> None:
     tasks = notes(tmp_path, 3, killed=1, deaths=1)
     with pytest.raises(InputError, match="reference_workers: 2: a process was ended from outside.*goes on from there"):
