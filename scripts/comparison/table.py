@@ -43,7 +43,8 @@ def markdown(rows: Sequence[Row], *, metric: str) -> str:
     headings = ["method", *(heading for heading, _ in COLUMNS.values())]
     lines = [f"| {' | '.join(headings)} |", "| --- " * len(headings) + "|"]
     for row in nearest_first(rows):
-        cells = [f"failed: {row.failed}", *[""] * (len(COLUMNS) - 1)] if row.failed else _cells(row)
+        failed = f"failed: {row.failed}".replace("|", "/")
+        cells = [failed, *[""] * (len(COLUMNS) - 1)] if row.failed else _cells(row)
         lines.append(f"| {row.name} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", LEGEND.format(metric=metric)]) + "\n"
 

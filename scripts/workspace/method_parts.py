@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,7 @@ class MethodParts(ContentParts):
         from scripts.chain import run_workflow
         from scripts.cohort.model_record import ModelRecord
         from scripts.errors import InputError
+        from scripts.record.lock import unlock_folder
         from scripts.settings import SETTINGS
         from scripts.settings.workflows import WORKFLOWS
 
@@ -151,6 +153,9 @@ class MethodParts(ContentParts):
         own |= {name: value for name, value in record.training.items() if name not in SETTINGS}
         path = Path(self.settings.bundle_root) / "configs" / "train.yaml"
         run_workflow([str(path)], run_id="single", overrides=own)
+        # Its log and lock are not what this run writes, and would be left by a commit.
+        unlock_folder(folder / "run" / "private")
+        shutil.rmtree(folder / "run", ignore_errors=True)
         return folder / "model.pt"
 
     def selection_score(self, models: Sequence[Path]) -> float:

@@ -51,6 +51,8 @@ def test_segmentation(whole: Path, tmp_path: Path, name: str) -> None:
     same = all(torch.equal(found[key], teacher[key]) for key in teacher)
     # One image is too few for a weight to matter ten times more for it than for all.
     assert same == (name == "do_nothing") or name == "ssd"
+    # A commit can destroy all that the run left in its private folder, a network that was trained there among it.
+    assert RunFolder(output_dir=tmp_path / "runs" / name).foreign("private") == []
 
 
 @pytest.mark.parametrize("name", NAMES)
