@@ -25,8 +25,10 @@ OWN_DEFAULTS = {"inference": {"dataset_dir", "output_dir", "network_name", "out_
 OWN_DEFAULTS["inference_classification"] = OWN_DEFAULTS["inference"]
 # A teacher is trained on everything and alone, unless told otherwise.
 OWN_DEFAULTS["train"] = {"request", "folds"}
+# A head on embeddings is fitted first, and only then asked to forget.
+OWN_DEFAULTS["embed"] = {"request"}
 # Forgetting takes bf16 where it finds it; the teachers that come with the bundle, and what is measured, are float32.
-OWN_DEFAULTS["forget"] = OWN_DEFAULTS["restore"] = OWN_DEFAULTS["prepare"] = {"amp"}
+OWN_DEFAULTS["forget"] = OWN_DEFAULTS["restore"] = OWN_DEFAULTS["prepare"] = OWN_DEFAULTS["tune"] = {"amp"}
 
 
 def content(stem: str) -> dict[str, Any]:
