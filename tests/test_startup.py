@@ -24,6 +24,8 @@ STATISTICS = {
         "scripts.pool.preparation": "scipy",
         "scripts.pool.qualifying": "scipy",
     },
+    "tune": {"scripts.pool.calibration": "scipy", "scripts.pool.tuning": "scipy"},
+    "compare": {"scripts.comparison.comparison": "scipy", "scripts.comparison.standing": "scipy"},
     "process": {"scripts.inbox.processing": "scipy"},
     "renew": {"scripts.pool.renewal": "scipy"},
     "references": {"scripts.references.pool": "scipy"},

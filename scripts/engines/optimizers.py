@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
 
-def build_optimizer(*, parameters: Iterable[nn.Parameter], recipe: Any) -> torch.optim.Optimizer:
-    """AdamW, Adam, or SGD with momentum.
+def optimizer_of(recipe: Any) -> Callable[..., torch.optim.Optimizer]:
+    """AdamW, Adam, or SGD with momentum, waiting for `params` and `lr`, as torch's own are.
 
     Args:
-        parameters: what is trained.
-        recipe: names `optimizer`, `learning_rate`, `weight_decay` and, for SGD, `momentum`.
+        recipe: names `optimizer`, `weight_decay` and, for SGD, `momentum`.
     """
-    own = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    own = {"weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, momentum=recipe.momentum, **own)
+        return partial(torch.optim.SGD, momentum=recipe.momentum, **own)
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
-    return kinds[recipe.optimizer](parameters, **own)
+    return partial(kinds[recipe.optimizer], **own)

@@ -12,7 +12,7 @@ from scripts.workspace.content_parts import ContentParts
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from scripts.cohort.cohort import Record
     from scripts.data.alternating import AlternatingLoader
@@ -174,6 +174,13 @@ class MethodParts(ContentParts):
     def batches(self) -> JointLoader | AlternatingLoader:
         """What forgetting draws from."""
         return self.method.batches(self.loaders, self.looked_at)
+
+    @property
+    def optimizer(self) -> Callable[..., Any]:
+        """The optimiser of the recipe, waiting for `params` and `lr`."""
+        from scripts.engines.optimizers import optimizer_of
+
+        return optimizer_of(self.recipe)
 
     def hardening(self, student: Student) -> Hardening | None:
         """Simulated relearning; None where the recipe leaves it out or no forget image is looked at."""

@@ -34,6 +34,7 @@ def small_repository(repository: Path, tmp_path_factory: pytest.TempPathFactory)
     shutil.copy(repository / "LICENSE", root / "LICENSE")
     segmentation = {"network_name": "unet_half", "in_channels": 3, "image_size": 48, "out_channels": 1}
     classification = {"network_name": "resnet18", "in_channels": 3, "image_size": 48, "out_channels": 3}
+    classification["task"] = "classification"
     for name, values in (
         ("chase", segmentation),
         ("isic", segmentation),

@@ -13,7 +13,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # Come with others, or are asked for where somebody wants what they do: the README names each.
-EXTRAS = {"ray", "pydicom", "highdicom", "itk-core", "itk-io", "model-signing", "mlflow"}
+EXTRAS = {
+    "ray",
+    "pydicom",
+    "highdicom",
+    "itk-core",
+    "itk-io",
+    "model-signing",
+    "mlflow",
+    "optuna",
+    "codecarbon",
+    "pymoo",
+}
 INDIRECT = {"markupsafe", "mlflow-skinny", "mlflow-tracing"}  # with jinja2, with mlflow
 NO_IMPORT = {"fire", "tensorboard", "einops"}  # MONAI and torch import them for what the workflows do
 OWN_FIELDS = {"monai", "torch", "numpy"}  # metadata has a field of its own for each

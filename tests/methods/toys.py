@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.forward import Forward
-from scripts.engines.optimizers import build_optimizer
+from scripts.engines.optimizers import optimizer_of
 from scripts.methods.method import Context, Method
 from scripts.methods.registry import build_method
 from scripts.objectives.registry import build_forget_objective, build_retain_objective
@@ -123,7 +123,7 @@ def toy(
         student=student,
         forward=Forward(arithmetic=arithmetic, student=student.network, teacher=teacher, reference=target),
         loader=Steps(batches),
-        optimizer=build_optimizer(parameters=student.trainable(), recipe=recipe),
+        optimizer=optimizer_of(recipe)(student.trainable(), lr=recipe.learning_rate),
         forget_objective=build_forget_objective(name=recipe.forget_objective, **own),
         retain_objective=build_retain_objective(name=recipe.retain_objective, **retain_settings),
         forget_weight=recipe.forget_weight,

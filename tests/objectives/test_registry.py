@@ -42,5 +42,5 @@ def test_unknown_names_are_answered_with_the_nearest():
 
 
 def test_unknown_tasks_are_refused():
-    with pytest.raises(InputError, match="'reconstruction'"):
-        build_forget_objective("entropy", "reconstruction")
+    with pytest.raises(InputError, match="'registration'"):
+        build_forget_objective("entropy", "registration")

@@ -130,5 +130,5 @@ def test_what_is_missing_or_not_supported_is_named():
         build_retain_objective("distillation", SEGMENTATION, temperature=0)
     with pytest.raises(InputError, match=r"one structure against background; got \(1, 2, 4, 4\)"):
         supervised_loss(SEGMENTATION)(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4))
-    with pytest.raises(InputError, match="'reconstruction'"):
-        supervised_loss("reconstruction")
+    with pytest.raises(InputError, match="'registration'"):
+        supervised_loss("registration")
