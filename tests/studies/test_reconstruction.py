@@ -93,7 +93,9 @@ def test_forget_the_neck(seed: int) -> None:
     work = common.WORK / "reconstruction" / f"seed{seed}"
     work.mkdir(parents=True, exist_ok=True)
     request = work / "request.csv"
-    request.write_text("request_id,level,id,requested_on,ground\nneck,class,neck,2026-11-01,research\n", encoding="utf-8")
+    request.write_text(
+        "request_id,level,id,requested_on,ground\nneck,class,neck,2026-11-01,research\n", encoding="utf-8"
+    )
     own = {**common.overlay("mri"), **SPLIT, "seed": seed, "select": "last"}
     original = common.train(work, "model", own)
     oracle = common.train(work, "oracle", {**own, "request": str(request)})
