@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scripts.data.datasets import EpochLoader
 from scripts.embedding.encoder import Encoder
 from scripts.embedding.ridge import RidgeHead
 from scripts.errors import InputError
-from scripts.files import write_json, write_tensors
+from scripts.files import read_json, write_json, write_tensors
 from scripts.identity import file_digest
 from scripts.record.energy import costing
 from scripts.record.run_folder import RunFolder
@@ -55,6 +56,7 @@ class Embedding:
         self.encoder, self.encoder_path = encoder, encoder_path
         self.cohort, self.loaders, self.digests, self.folder = cohort, loaders, dict(digests), folder
         self.ridge, self.classes = float(ridge), int(classes)
+        self.encoder_digest = file_digest(encoder_path)
 
     def run(self) -> None:
         """Embed, fit, and delete where there is a request.
@@ -63,33 +65,41 @@ class Embedding:
             InputError: what lies in the folder is of another encoder, ridge or training set.
         """
         self.folder.begin()
+        forget, retain = list(self.cohort.forget), list(self.cohort.retain)
         state = self._state()
-        if self.cohort.forget and state is not None and int(state["count"]) == len(self.cohort.retain):
+        deleted = bool(forget) and state is not None and self._holds(state, retain)
+        if deleted and self._recorded():
             print(f"embed: the samples are deleted already; {self.folder.release}", flush=True)
             return
+        # Of samples that are out of the head no image is opened again, even where the rest was not written yet.
+        records = retain if deleted else [*retain, *forget]
+        if state is not None and not self._holds(state, records):
+            raise InputError(
+                f"{self.folder.private / 'ridge.pt'}: was fitted on other samples or labels than those of the training"
+                " set; give another output_dir, or the tombstones of who was deleted before"
+            )
         with costing() as cost:
-            features, labels = self._features()
+            features, labels = self._features(records)
         head, fitted = self._head(state, features, labels)
         record: dict[str, Any] = {
             "format": FORMAT,
-            "encoder": {"name": self.encoder_path.name, "sha256": file_digest(self.encoder_path)},
+            "encoder": {"name": self.encoder_path.name, "sha256": self.encoder_digest},
             "ridge": self.ridge,
             "features": int(next(iter(features.values())).numel()) if features else 0,
             "embedding": cost.as_dict(),
             "fitting_milliseconds": fitted,
         }
-        gone = [one["image_id"] for one in self.cohort.forget]
-        if self.cohort.forget:
+        gone = [] if deleted else [one["image_id"] for one in forget]
+        if forget:
             record["deletion"] = self._delete(head, gone, features, labels)
         record |= {"samples": head.count, "accuracy": self._accuracy(head)}
-        self._write(head, features, labels, record)
+        self._write(head, features, record)
         self._tell(record)
 
     # -- features
 
-    def _features(self) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
+    def _features(self, records: Sequence[Record]) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
         """Image id -> features, and its class; those that are kept are not computed again."""
-        records = [*self.cohort.retain, *self.cohort.forget]
         path = self.folder.private / "features.pt"
         known: dict[str, Any] = read_state(path) if path.is_file() else {}
         labels = {record["image_id"]: int(record["label"]) for record in records}
@@ -109,7 +119,7 @@ class Embedding:
 
     def _key(self, image_id: str) -> str:
         """By what a feature is kept: the content of the image and the encoder, and no id."""
-        return f"{self.digests[image_id][:32]}.{file_digest(self.encoder_path)[:16]}"
+        return f"{self.digests[image_id][:32]}.{self.encoder_digest[:16]}"
 
     # -- the head
 
@@ -123,27 +133,18 @@ class Embedding:
         if not path.is_file():
             return None
         state = read_state(path)
-        if set(state) != {"gram", "cross", "encoder", "ridge", "count"}:
+        if set(state) != {"gram", "cross", "encoder", "ridge", "count", "samples"}:
             raise InputError(f"{path}: is damaged, not what this bundle writes; {REMEDY}")
         own = float(state["ridge"]), bytes(state["encoder"].tolist()).hex()
-        if own != (self.ridge, file_digest(self.encoder_path)):
+        if own != (self.ridge, self.encoder_digest):
             raise InputError(f"{path}: is of another encoder or ridge; give another output_dir")
         return state
 
     def _head(
         self, state: Mapping[str, torch.Tensor] | None, features: Mapping[str, torch.Tensor], labels: Mapping[str, int]
     ) -> tuple[RidgeHead, float]:
-        """The head that is there, else one that is fitted; and the milliseconds of fitting.
-
-        Raises:
-            InputError: it was fitted on another number of samples.
-        """
+        """The head that is there, else one that is fitted; and the milliseconds of fitting."""
         if state is not None:
-            if int(state["count"]) != len(features):
-                raise InputError(
-                    f"{self.folder.private / 'ridge.pt'}: holds {int(state['count'])} samples, and the training set has"
-                    f" {len(features)}; give another output_dir, or the tombstones of who was deleted before"
-                )
             return RidgeHead(state["gram"], state["cross"], self.ridge, int(state["count"])), 0.0
         start = time.perf_counter()
         names = list(features)
@@ -167,7 +168,7 @@ class Embedding:
         again = RidgeHead.fit(*_stacked(list(features), features, labels), classes=self.classes, ridge=self.ridge)
         saw = self._encoder_saw()
         return {
-            "samples": len(gone),
+            "samples": len(self.cohort.forget),
             "milliseconds": taken,
             "largest_difference_from_refit": float((weight - again.weight).abs().max()),
             "exact_for_the_head": True,
@@ -193,17 +194,27 @@ class Embedding:
                 found[name] = float((head.scores(features).argmax(1) == labels).double().mean())
         return found
 
-    def _write(
-        self,
-        head: RidgeHead,
-        features: Mapping[str, torch.Tensor],
-        labels: Mapping[str, int],
-        record: Mapping[str, Any],
-    ) -> None:
-        encoder = torch.tensor(list(bytes.fromhex(file_digest(self.encoder_path))), dtype=torch.uint8)
+    def _holds(self, state: Mapping[str, torch.Tensor], records: Sequence[Record]) -> bool:
+        """Whether the sums are of exactly these samples, with the images and labels that they have now."""
+        return torch.equal(state["samples"], self._samples(record["image_id"] for record in records))
+
+    def _samples(self, names: Iterable[str]) -> torch.Tensor:
+        """Digest of the contents of samples, (32,) bytes."""
+        text = ",".join(sorted(self._key(name) for name in names))
+        return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8)
+
+    def _recorded(self) -> bool:
+        """Whether the record says of a deletion that it was ended: it is written last."""
+        path = self.folder.release / "embedding.json"
+        found = read_json(path, remedy=REMEDY) if path.is_file() else {}
+        return "deletion" in found and found.get("samples") == len(self.cohort.retain)
+
+    def _write(self, head: RidgeHead, features: Mapping[str, torch.Tensor], record: Mapping[str, Any]) -> None:
+        encoder = torch.tensor(list(bytes.fromhex(self.encoder_digest)), dtype=torch.uint8)
         sums = {"gram": head.gram, "cross": head.cross, "encoder": encoder}
         numbers = {"ridge": torch.tensor(self.ridge, dtype=torch.float64), "count": torch.tensor(head.count)}
-        # The head first: an interruption leaves features too many, which are deleted when the command runs again.
+        sums["samples"] = self._samples(features)
+        # The record last: what an interruption left out is written when the command runs again.
         write_tensors(self.folder.private / "ridge.pt", {**sums, **numbers})
         write_tensors(self.folder.private / "features.pt", {self._key(name): row for name, row in features.items()})
         write_tensors(self.folder.release / "head.pt", {"weight": head.weight.float()})

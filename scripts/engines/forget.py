@@ -108,7 +108,8 @@ class ForgetTrainer(Trainer):
             loss = part_of(part).share * loss
             total = total + loss
             output[f"{name}_loss"] = loss.detach()
-        total = total + self._penalty(engine)
+        # Of several processes each adds its part: their gradients are summed.
+        total = total + self._penalty(engine) / processes.size()
         if self.hardening is not None and asked is not None and "retain" in parts:
             output["hardened_loss"] = self._harden(self.hardening, parts, asked, engine)
         shown = {name: processes.summed(value) for name, value in {"loss": total.detach(), **output}.items()}

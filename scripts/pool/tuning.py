@@ -30,8 +30,8 @@ class Tuned:
 
     Attributes:
         trial: the nearest one; None where all failed.
-        seconds: CPU seconds of all trials.
-        count: of the trials.
+        seconds: CPU seconds of the trials that came to an end.
+        count: of all trials.
     """
 
     trial: Trial | None
@@ -122,10 +122,11 @@ class Tuning:
         study.optimize(objective, n_trials=self.trials)
         best = min(tried, key=distance, default=None)
         seconds = sum(one.seconds * len(one.measured) for one in tried)
+        failed = f", {self.trials - len(tried)} failed" if len(tried) < self.trials else ""
         told = "every trial failed" if best is None else f"{best.candidate.told}: distance {distance(best):.3f}"
         wall = time.perf_counter() - start
-        print(f"tune: {name}: {len(tried)} trials, {seconds:.0f} CPU s ({wall:.0f} s): {told}", flush=True)
-        return Tuned(best, seconds, len(tried))
+        print(f"tune: {name}: {self.trials} trials{failed}, {seconds:.0f} CPU s ({wall:.0f} s): {told}", flush=True)
+        return Tuned(best, seconds, self.trials)
 
     def _write(self, name: str, found: Tuned, mocks: Sequence[Mock]) -> None:
         """Put the nearest settings into `recipe.json`; what prepare preferred stays preferred."""

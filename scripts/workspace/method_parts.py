@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scripts.methods.choice import Choice
     from scripts.methods.method import Context, Method, Target
     from scripts.methods.recipe import Recipe
+    from scripts.methods.recipe_file import RecipeFile
     from scripts.objectives.base import ForgetObjective, RetainObjective
     from scripts.student.student import Student
 
@@ -43,12 +44,16 @@ class MethodParts(ContentParts):
         """Which method forgets, and why that one."""
         from scripts.methods.choice import AUTO, choose
         from scripts.methods.recipe import leaves_open
+
+        recipes = self.recipes if self.settings.method == AUTO or leaves_open(self.settings) else None
+        return choose(self.settings, cohort=self.cohort, recipes=recipes, pool=Path(self.fold_dir))
+
+    @cached_property
+    def recipes(self) -> RecipeFile | None:
+        """What preparation and tuning found for this teacher, or for what it descends from."""
         from scripts.methods.recipe_file import RecipeFile
 
-        recipes = None
-        if self.settings.method == AUTO or leaves_open(self.settings):
-            recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path, ancestors=self.ancestors)
-        return choose(self.settings, cohort=self.cohort, recipes=recipes, pool=Path(self.fold_dir))
+        return RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path, ancestors=self.ancestors)
 
     @cached_property
     def ancestors(self) -> tuple[str, ...]:

@@ -63,17 +63,22 @@ class PoolParts(MethodParts):
 
     def contender_pairs(self, contender: Contender | None) -> Pairs:
         """The jobs by which a contender of a comparison answers the request; without one, those of no student."""
+        from scripts.errors import InputError
         from scripts.methods.recipe import OWN, SETTINGS
-        from scripts.methods.recipe_file import RecipeFile
         from scripts.methods.registry import build_method, method_class
 
+        if self.settings.goal != "unlearn":
+            raise InputError(
+                f"goal: {self.settings.goal}: methods are held against retrained models, which are no measure of it;"
+                " give goal: unlearn"
+            )
         if contender is None:
             return self.pairs({})
         asked = {**self._mock_settings, **contender.settings}
         others = [name for name in OWN if name not in method_class(contender.method).own]
         given = {name: value for name, value in self.settings.given.items() if name in SETTINGS and name not in others}
         # What was found for the method's usual form says nothing of another one.
-        recipes = None if contender.settings else RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
+        recipes = None if contender.settings else self.recipes
         found = recipes.settings.get(contender.method) if recipes is not None else None
         method = build_method(contender.method, asked | given, calibrated=found)
         own = {**method.as_settings(), **contender.settings}
@@ -83,10 +88,8 @@ class PoolParts(MethodParts):
     @property
     def tuning_seconds(self) -> dict[str, float]:
         """Method -> CPU seconds that finding its settings took, for this teacher."""
-        from scripts.methods.recipe_file import RecipeFile
-
-        recipes = RecipeFile.of_teacher(Path(self.fold_dir), teacher=self.teacher_path)
-        return {} if recipes is None else {name: cost["cpu_seconds"] for name, cost in recipes.tuning.items()}
+        known = {} if self.recipes is None else self.recipes.tuning
+        return {name: cost["cpu_seconds"] for name, cost in known.items()}
 
     def answering_pairs(self, cohort: Cohort) -> Pairs:
         """The jobs that answer the mock request of a cohort as `method: auto` answers a request like it."""

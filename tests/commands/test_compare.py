@@ -55,6 +55,8 @@ def test_methods_stand_beside_retrained_models_and_failures_are_rows(folder: Pat
 
 def test_a_comparison_asks_for_a_request(folder: Path) -> None:
     assert "request: nothing to forget; give --request FILE" in str(refusal("compare", settings(folder, request="")))
+    own = settings(folder, request=str(folder / "request.csv"), goal="suppress")
+    assert "goal: suppress: methods are held against retrained models" in str(refusal("compare", own))
 
 
 def test_tuned_settings_are_kept_with_what_they_cost(folder: Path, capsys: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from scripts.cohort.split_file import RecordedSplit
 from tests.commands.common import read, refusal, request_file, run
 from tests.commands.small_data import CLASSIFIER, opened
 
+AFTER_THE_SUMS = ("private/features.pt", "release/head.pt", "release/embedding.json")  # in the order of writing
 NAMES = ("network_name", "image_size", "task", "out_channels", "threads", "progress", "validation_share")
 
 
@@ -69,6 +71,35 @@ def test_an_encoder_that_never_saw_the_patient_makes_it_exact(folder: Path) -> N
     found = read(folder / "other" / "release" / "embedding.json")["deletion"]
     assert found["exact_for_encoder_and_head"] is False
     assert found["why_not"] == "the encoder has no record of who was in it"
+
+
+def test_an_interrupted_deletion_is_ended_without_opening_the_patient(folder: Path) -> None:
+    """The sums were written without the patient, and nothing that follows from them."""
+    own = settings(folder, request=str(folder / "request.csv"))
+    run("embed", settings(folder))
+    before = {name: (folder / "embed" / name).read_bytes() for name in AFTER_THE_SUMS}
+    run("embed", own)
+    ended = torch.load(folder / "embed" / "release" / "head.pt", weights_only=True)["weight"]
+    for name, content in before.items():
+        (folder / "embed" / name).write_bytes(content)
+    patient = (folder / "request.csv").read_text().splitlines()[1].split(",")[2]
+    with opened() as paths:
+        run("embed", own)
+    assert not [path for path in paths if f"{patient}-" in path]
+    found = read(folder / "embed" / "release" / "embedding.json")
+    kept = torch.load(folder / "embed" / "private" / "features.pt", weights_only=True)
+    assert found["deletion"]["samples"] == 2 and len(kept) == found["samples"]
+    assert torch.equal(torch.load(folder / "embed" / "release" / "head.pt", weights_only=True)["weight"], ended)
+
+
+def test_a_head_of_other_labels_is_refused(folder: Path) -> None:
+    run("embed", settings(folder))
+    path = folder / "data" / "list.json"
+    listed = read(path)
+    for entry in listed["training"]:
+        entry["label"] = 1 - entry["label"]
+    path.write_text(json.dumps(listed), encoding="utf-8")
+    assert "was fitted on other samples or labels" in str(refusal("embed", settings(folder)))
 
 
 def test_what_does_not_fit_is_refused(folder: Path) -> None:
