@@ -57,7 +57,7 @@ class MedMnist(DataSource):
         if self.spatial_dims == 3 and channels not in (None, 1):
             raise InputError(f"in_channels: {channels}: the volumes of {self.path} have one channel")
         self.channels = check_channels(channels or colours) if self.spatial_dims == 2 else 1
-        count = max(int(values.max()) for values in labels.values()) + 1
+        count = max(int(values.max()) for values in labels.values() if len(values)) + 1
         self.classes = tuple(str(number) for number in range(max(count, outputs or 0)))
         self._records = checked_records(self._made(labels), where=self.path)
 

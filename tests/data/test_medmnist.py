@@ -40,6 +40,11 @@ def test_records_have_the_official_split_and_a_class(tmp_path: Path) -> None:
     assert item["image"].shape == (1, 8, 8) and int(item["label"]) == records[0]["label"]
 
 
+def test_a_part_may_be_empty(tmp_path: Path) -> None:
+    source = MedMnist(dataset_dir=written(tmp_path, **arrays(counts=(6, 0, 3))))
+    assert source.classes == ("0", "1") and not [one for one in source.records() if one.get("split") == "validation"]
+
+
 def test_values_are_those_of_the_file(tmp_path: Path) -> None:
     content = arrays()
     source = MedMnist(dataset_dir=written(tmp_path, **content))
