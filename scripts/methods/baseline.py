@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ignite.engine import Engine
-from scripts.errors import InputError
 from scripts.methods.erase_to_retain import UNLEARN
 from scripts.methods.method import Context, Method
 from scripts.methods.recipe import PLAIN
@@ -52,10 +51,7 @@ class Baseline(Method):
     @classmethod
     def defaults(cls, *, goal: str, schedule: str, task: str, reference: str, trainable: str) -> dict[str, Any]:
         """The same for every task."""
-        if schedule != "joint":
-            raise InputError(f"method: '{cls.name}' has no schedule: {schedule}; give schedule: joint")
-        if trainable == "adapter":
-            raise InputError(f"method: '{cls.name}' trains all weights; trainable: adapter is for erase_to_retain")
+        cls.require_whole(schedule=schedule, trainable=trainable)
         return {**PUBLISHED, **cls.published}
 
     def student(self, context: Context) -> Student:

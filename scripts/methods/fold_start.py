@@ -58,12 +58,9 @@ class FoldStart(Method):
     @classmethod
     def defaults(cls, *, goal: str, schedule: str, task: str, reference: str, trainable: str) -> dict[str, Any]:
         """The same for every task."""
-        if schedule != "joint":
-            raise InputError(f"method: '{cls.name}' has no schedule: {schedule}; give schedule: joint")
+        cls.require_whole(schedule=schedule, trainable=trainable)
         if reference != "fold":
             raise InputError(f"method: '{cls.name}' starts from a fold teacher; reference: {reference} leaves none")
-        if trainable == "adapter":
-            raise InputError(f"method: '{cls.name}' trains all weights; trainable: adapter is for erase_to_retain")
         return dict(DEFAULTS)
 
     def __init__(self, *, given: Mapping[str, Any], exact: bool = False, **about: str) -> None:

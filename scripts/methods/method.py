@@ -120,9 +120,23 @@ class Method(ABC):
             if given.get(name) is not None:
                 setting = SETTING_NAMES.get(name, name)
                 raise InputError(f"{setting}: {given[name]} has no effect with method: {self.name}")
+        if given.get("hard_share") and build_task(task).graded:
+            raise InputError(f"hard_share: {given['hard_share']} has no meaning for task: {task}; give hard_share: 0")
         trainable = given.get("trainable") or ""
         defaults = self.defaults(goal=goal, schedule=schedule, task=task, reference=reference, trainable=trainable)
         self.recipe: Recipe = build_recipe(goal=goal, schedule=schedule, defaults=defaults, **given)
+
+    @classmethod
+    def require_whole(cls, *, schedule: str, trainable: str) -> None:
+        """Refuse what a method does not know that trains all weights in joint steps.
+
+        Raises:
+            InputError: another schedule, or an adapter.
+        """
+        if schedule != "joint":
+            raise InputError(f"method: '{cls.name}' has no schedule: {schedule}; give schedule: joint")
+        if trainable == "adapter":
+            raise InputError(f"method: '{cls.name}' trains all weights; trainable: adapter is for erase_to_retain")
 
     def check(self, cohort: Cohort) -> None:  # noqa: B027, a method may have nothing to refuse
         """Refuse, before a step is taken, a request that the method cannot serve.

@@ -45,7 +45,7 @@ ANSWER = {
     " yet show that it succeeded. We will not use the changed model as one that no longer knows your data, and will"
     f" tell you how we go on.{_SEPARATE}",
 }
-MEASURES = ("dice", "iou", "accuracy", "false_negative_rate")
+MEASURES = ("dice", "iou", "accuracy", "ssim", "false_negative_rate")
 REMEDY = "remove it and run the command that writes it again"
 PICTURES = ("forget", "validation", "test")
 

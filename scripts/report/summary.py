@@ -8,14 +8,17 @@ from typing import Any
 from scripts.files import read_json, reading
 from scripts.record.run_folder import RunFolder
 from scripts.settings.groups.measuring import ATTEMPTS
+from scripts.tasks.registry import TASKS
 
-KEY_METRICS = ("dice", "accuracy")
+KEY_METRICS = tuple(dict.fromkeys(kind.key_metric for kind in TASKS.values()))
 ATTACKED = ("teacher", "student", "fold_teacher", "retrained")
 # Measure -> heading: `missed` is the share of the true mask that is not found, `no mask` the share of empty answers.
 SHOWN = {
     "iou": "iou",
     "dice": "dice",
     "accuracy": "accuracy",
+    "ssim": "ssim",
+    "psnr": "psnr",
     "false_negative_rate": "missed",
     "empty_mask": "no mask",
 }

@@ -112,9 +112,22 @@ class ModelParts(DataParts):
             self.processes.leave()
 
     def _warn_of_other_settings(self) -> None:
-        """Say which settings of inference are not those that the weights were trained with."""
-        from scripts.cohort.provenance import unlike_training
+        """Say which settings of inference are not those that the weights were trained with.
 
+        Raises:
+            InputError: the weights were trained for a task whose answers inference does not write.
+        """
+        from scripts.cohort.model_record import ModelRecord
+        from scripts.cohort.provenance import unlike_training
+        from scripts.errors import InputError
+        from scripts.tasks import build_task
+
+        record = ModelRecord.read(self.settings.checkpoint)
+        if record is not None and "task" in record.training and build_task(record.training["task"]).graded:
+            raise InputError(
+                f"{self.settings.checkpoint}: was trained for task: {record.training['task']}, and infer writes masks"
+                " and classes; run evaluate for its figures"
+            )
         for name, before, now in unlike_training(self.settings.checkpoint, self.settings):
             print(f"warning: {name}: {now!r}, but {self.settings.checkpoint} was trained with {before!r}", flush=True)
 

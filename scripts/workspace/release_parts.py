@@ -22,8 +22,13 @@ class ReleaseParts(TrainingParts):
             from scripts.release.bundle_export import BundleExport
 
             return BundleExport(folder=self.folder, bundle=self.foreign)
+        from scripts.errors import InputError
         from scripts.release.export import Export
 
+        if self.task.graded:
+            raise InputError(
+                f"task: {self.settings.task}: export writes what answers with masks or classes; take release/student.pt"
+            )
         network = self.model(self.folder.student)
         return Export(folder=self.folder, network=network, sample=self.blank, bundle=self._inference_bundle)
 

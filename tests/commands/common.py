@@ -212,9 +212,11 @@ def pool_settings(folder: Path, *, fold: int = -1) -> dict[str, Any]:
     return {**TRAIN, "folds": FOLDS, "fold": fold, **own}
 
 
-def request_file(path: Path, ids: Sequence[str] = FORGOTTEN, *, request_id: str = "request-1") -> Path:
-    """A request for patients."""
-    rows = [f"{request_id},patient,{name},2026-01-31,erasure_request" for name in ids]
+def request_file(
+    path: Path, ids: Sequence[str] = FORGOTTEN, *, request_id: str = "request-1", level: str = "patient"
+) -> Path:
+    """A request for patients, or for what else a level names."""
+    rows = [f"{request_id},{level},{name},2026-01-31,erasure_request" for name in ids]
     path.write_text("\n".join(["request_id,level,id,requested_on,ground", *rows]) + "\n", encoding="utf-8")
     return path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -66,6 +67,15 @@ def write_classes(folder: Path) -> None:
             Image.fromarray(picture.astype(np.uint8)).save(folder / name)
             entries.append({"image": name, "label": index % 2, "patient_id": patient})
     (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
+
+
+def copied_models(source: Path, target: Path, *, request: bool = True) -> Path:
+    """Data and models of a small run, and its request, in another folder."""
+    for part in ("data", "models"):
+        shutil.copytree(source / part, target / part)
+    if request:
+        shutil.copy(source / "request.csv", target)
+    return target
 
 
 def classifier(root: Path) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.commands.common import read, refusal, run
-from tests.commands.small_data import NETWORK, TRAINING, run_settings
+from tests.commands.small_data import NETWORK, TRAINING, copied_models, run_settings
 
 DATA = ("dataset_name", "datalist", "model_dir")
 TRAINED = ("epochs", "batch_size", "augment", "validate_every", "checkpoint_every")
@@ -16,10 +15,7 @@ TRAINED = ("epochs", "batch_size", "augment", "validate_every", "checkpoint_ever
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    for part in ("data", "models"):
-        shutil.copytree(whole / part, tmp_path / part)
-    shutil.copy(whole / "request.csv", tmp_path)
-    return tmp_path
+    return copied_models(whole, tmp_path)
 
 
 def settings(folder: Path, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import torch
 from scripts.cohort.split_file import RecordedSplit
 from tests.commands.common import read, refusal, request_file, run
-from tests.commands.small_data import CLASSIFIER, opened
+from tests.commands.small_data import CLASSIFIER, copied_models, opened
 
 AFTER_THE_SUMS = ("private/features.pt", "release/head.pt", "release/embedding.json")  # in the order of writing
 NAMES = ("network_name", "image_size", "task", "out_channels", "threads", "progress", "validation_share")
@@ -19,10 +18,7 @@ NAMES = ("network_name", "image_size", "task", "out_channels", "threads", "progr
 
 @pytest.fixture
 def folder(classified: Path, tmp_path: Path) -> Path:
-    for part in ("data", "models"):
-        shutil.copytree(classified / part, tmp_path / part)
-    shutil.copy(classified / "request.csv", tmp_path)
-    return tmp_path
+    return copied_models(classified, tmp_path)
 
 
 def settings(folder: Path, **more: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 from scripts.workspace import Workspace
 from scripts.workspace.workspace import settings_of
 from tests.commands.common import assert_same_tensors, read, request_file, run
-from tests.commands.small_data import NETWORK, PATIENTS, opened, run_settings, trained_patients
+from tests.commands.small_data import NETWORK, PATIENTS, copied_models, opened, run_settings, trained_patients
 
 PREPARING = (*NETWORK, "dataset_name", "datalist", "model_dir")
 ADAPTER_ONLY = ("lora_rank", "bisect", "forget_batch")
@@ -22,8 +21,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
     """Data and models of the small run, and a request for one patient, without a run."""
     target = tmp_path / "copy"
     target.mkdir()
-    for name in ("data", "models"):
-        shutil.copytree(whole / name, target / name)
+    copied_models(whole, target, request=False)
     request_file(target / "request.csv", trained_patients(target / "models")[:1])
     return target
 

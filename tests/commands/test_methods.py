@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from scripts.methods.registry import NAMES, method_class
 from scripts.record.phase import read_identities
 from scripts.record.run_folder import RunFolder
 from tests.commands.common import read, run
-from tests.commands.small_data import NETWORK, classifier, run_settings
+from tests.commands.small_data import NETWORK, classifier, copied_models, run_settings
 
 ONE_ROUND = {"max_rounds": 1, "min_rounds": 1}
 STEPPING = ("erase_to_retain", "fold_start")
@@ -39,9 +38,7 @@ def student_of(folder: Path, name: str) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not method_class(name).only_classes])
 def test_segmentation(whole: Path, tmp_path: Path, name: str) -> None:
-    for part in ("data", "models"):
-        shutil.copytree(whole / part, tmp_path / part)
-    shutil.copy(whole / "request.csv", tmp_path)
+    copied_models(whole, tmp_path)
     given = run_settings(tmp_path, "forget")
     own = {key: given[key] for key in (*NETWORK, "dataset_name", "datalist", "model_dir")}
     state = forget(tmp_path, own, name)
@@ -57,9 +54,7 @@ def test_segmentation(whole: Path, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_classification(classified: Path, tmp_path: Path, name: str) -> None:
-    for part in ("data", "models"):
-        shutil.copytree(classified / part, tmp_path / part)
-    shutil.copy(classified / "request.csv", tmp_path)
+    copied_models(classified, tmp_path)
     state = forget(tmp_path, classifier(tmp_path), name)
     assert state["state"] == "trial" and state["method"] == name
     assert all(bool(value.isfinite().all()) for value in student_of(tmp_path, name).values())
