@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
@@ -68,7 +68,8 @@ def _in_processes(tasks: Sequence[Task], *, workers: int) -> None:
     pool = ProcessPoolExecutor(max_workers=min(workers, len(tasks)), mp_context=get_context("spawn"))
     try:
         course = _Course(len(tasks))
-        for future in [pool.submit(_run, task, os.getcwd()) for task in tasks]:
+        # In the order in which they end: an error is not to wait for a longer task that was begun before it.
+        for future in as_completed([pool.submit(_run, task, os.getcwd()) for task in tasks]):
             future.result()
             course.tell()
     except BrokenProcessPool as error:
@@ -98,8 +99,10 @@ def _on_ray(tasks: Sequence[Task], *, workers: int) -> None:
         # A lost worker's task is begun again by Ray, and goes on from its own last checkpoint.
         remote = ray.remote(num_cpus=1, max_retries=3)(_run)
         course = _Course(len(tasks))
-        for reference in [remote.remote(task, os.getcwd()) for task in tasks]:
-            ray.get(reference)
+        waiting = [remote.remote(task, os.getcwd()) for task in tasks]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            ray.get(done)
             course.tell()
     except ray.exceptions.RayTaskError as error:
         # Ray's own message has the worker's traceback in it.

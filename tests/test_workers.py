@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,10 @@ def test_several_workers_are_others_and_what_was_lost_goes_on(tmp_path: Path) ->
 
 
 def test_the_first_error_ends_the_run_and_what_waits_is_not_begun(tmp_path: Path) -> None:
-    tasks = [Note(tmp_path / "bad.txt", refusal=REFUSAL), *notes(tmp_path, 12)]
+    bad = Note(tmp_path / "bad.txt", refusal=REFUSAL)
+    # Nobody goes on before the bad one has begun, on whichever process the machine starts first.
+    tasks = [replace(note, after=bad.path) for note in notes(tmp_path, 12)]
+    tasks.insert(1, bad)
     with pytest.raises(InputError, match=REFUSAL):
         run_tasks(tasks, workers=2)
     assert not tasks[-1].path.exists()

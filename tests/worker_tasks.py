@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +17,26 @@ class Note:
 
     Attributes:
         deaths: how often its process is killed before.
-        refusal: what it says instead of doing anything.
+        refusal: what it says instead of writing.
+        after: another note that must have begun before; this one then takes half a second.
     """
 
     path: Path
     deaths: int = 0
     refusal: str = ""
+    after: Path | None = None
 
     def run(self) -> None:
         """Write it, once."""
-        if self.refusal:
-            raise InputError(self.refusal)
         begun = self.path.with_suffix(".begun")
         with begun.open("a") as file:
             file.write("x")
+        if self.refusal:
+            raise InputError(self.refusal)
+        if self.after is not None:
+            while not self.after.with_suffix(".begun").exists():
+                time.sleep(0.01)
+            time.sleep(0.5)
         if begun.stat().st_size <= self.deaths:
             os.kill(os.getpid(), signal.SIGKILL)
         if not self.path.exists():
