@@ -11,6 +11,7 @@ from scripts.cohort.loaders import CohortLoaders
 from scripts.data.datasets import AugmentedDataset, EpochLoader
 from scripts.data.views import views
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.flipped import asked
 from scripts.engines.predict import Rows, predict
 from scripts.files import write_json, write_text
 from scripts.record.recovery import Recovery
@@ -28,6 +29,8 @@ class Evaluation:
 
     Args:
         models: name (teacher, student, retrained) -> network in eval mode; None is left out.
+        ensemble: one model more, which is not attacked.
+        test_augment: whether all of them are asked about flips of an image too.
         surface: also HD95 and NSD.
         forget_views: the forget images flipped, jittered and re-compressed, one more set each: all, none or one.
         normalise: how the images were normalised.
@@ -47,8 +50,14 @@ class Evaluation:
         forget_views: str = "all",
         normalise: str = "half",
         recovery: Recovery | None = None,
+        ensemble: nn.Module | None = None,
+        test_augment: str = "none",
     ) -> None:
         self.models = {name: network for name, network in models.items() if network is not None}
+        self.attacked = list(self.models)
+        if ensemble is not None:
+            self.models["ensemble"] = ensemble
+        self.test_augment = test_augment
         self.loaders, self.task, self.arithmetic, self.folder = loaders, task, arithmetic, folder
         self.seed, self.surface = int(seed), bool(surface)
         self.forget_views = (forget_views, normalise)
@@ -78,6 +87,7 @@ class Evaluation:
         self.folder.refuse_ended()
         sets = self.sets()
         for model, network in self.models.items():
+            network = asked(network, self.test_augment, task=self.task, arithmetic=self.arithmetic)
             self.rows[model] = {
                 name: predict(
                     network,
@@ -137,7 +147,8 @@ class Evaluation:
 
     def _recovered(self) -> dict[str, Any]:
         """What comes back under attacks; see `Recovery.measure`."""
-        return self.recovery.measure(self.models, self.rows) if self.recovery is not None else {}
+        models = {name: self.models[name] for name in self.attacked}
+        return self.recovery.measure(models, self.rows) if self.recovery is not None else {}
 
     def _table(self) -> str:
         text = io.StringIO()

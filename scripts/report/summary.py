@@ -10,6 +10,8 @@ from scripts.record.run_folder import RunFolder
 from scripts.settings.groups.measuring import ATTEMPTS
 from scripts.tasks.registry import TASKS
 
+# Model -> heading.
+MODELS = {"teacher": "teacher", "student": "student", "retrained": "retrain", "ensemble": "folds"}
 KEY_METRICS = tuple(dict.fromkeys(kind.key_metric for kind in TASKS.values()))
 ATTACKED = ("teacher", "student", "fold_teacher", "retrained")
 # Measure -> heading: `missed` is the share of the true mask that is not found, `no mask` the share of empty answers.
@@ -70,13 +72,13 @@ class Summary:
         ]
 
     def _table(self, metrics: dict[str, Any]) -> list[str]:
-        models = [name for name in ("teacher", "student", "retrained") if name in metrics]
+        models = [name for name in MODELS if name in metrics]
         sets = list(metrics[models[0]])
         width = max(len(name) for name in sets) + 1
         shown = [name for name in SHOWN if name in metrics[models[0]][sets[0]]]
         lines = [
             f"{'':{width}}{'patients':>9}" + "".join(f"{SHOWN[name]:>{8 * len(models) + 3}}" for name in shown),
-            f"{'':{width}}{'':>9}" + "".join("   " + "".join(f"{m[:7]:>8}" for m in models) for _ in shown),
+            f"{'':{width}}{'':>9}" + "".join("   " + "".join(f"{MODELS[name]:>8}" for name in models) for _ in shown),
         ]
         for name in sets:
             row = f"{name:{width}}{metrics[models[0]][name]['n_patients']:>9}"

@@ -50,6 +50,11 @@ def check_together(values: Mapping[str, Any]) -> None:
         )
     if "image_size" in values and value("image_size") is None and not value("patch_size") and not value("foreign"):
         raise InputError("image_size: null leaves images of many sizes; give patch_size too, or a size for all")
+    if value("test_augment") == "flips" and value("attacks"):
+        raise InputError(
+            f"test_augment: flips, attacks: {value('attacks')}: attacked copies answer each image as it is, and would"
+            " be compared with answers to flips; give attacks: [], or test_augment: none"
+        )
     if value("cached_views") and value("forget_augment") == "none" and not (value("patch_size") or value("foreign")):
         raise InputError(
             f"cached_views: {value('cached_views')} has no effect with forget_augment: none; give the random transforms"

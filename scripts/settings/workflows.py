@@ -180,7 +180,8 @@ WORKFLOWS: dict[str, Workflow] = {
             "what to forget": f"{_ASKED} forget_ratio goal {_GONE}",
             "data": f"{_DATA} eval_batch_size",
             "network": _NETWORK,
-            "what is measured": "student_path retrained_path surface forget_views attacks overlays seed",
+            "what is measured": "student_path retrained_path ensemble test_augment surface forget_views attacks"
+            " overlays seed",
             "arithmetic": "device amp channels_last threads progress",
         },
     ),

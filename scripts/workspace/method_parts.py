@@ -271,6 +271,28 @@ class MethodParts(ContentParts):
         return self.model(path)
 
     @property
+    def ensemble(self) -> nn.Module | None:
+        """All fold teachers together, where they are asked for.
+
+        Raises:
+            InputError: there are no folds, or a fold has no teacher.
+        """
+        from scripts.engines.models import model_path, place_teacher
+        from scripts.engines.reference import FoldMean, member_paths
+        from scripts.errors import InputError
+
+        if not self.settings.ensemble:
+            return None
+        folds = sorted(set(self.cohort.folds.values()))
+        firsts = [model_path(model_dir=str(self.fold_dir), model_name="", fold=fold) for fold in folds]
+        missing = ", ".join(str(path) for path in firsts if not path.is_file()) or "this split has no folds"
+        if not folds or not all(path.is_file() for path in firsts):
+            raise InputError(f"ensemble: true needs the teacher of every fold: {missing}; make the pool (run prepare)")
+        paths = [path for fold in folds for path in member_paths(self.fold_dir, fold)]
+        placed = [place_teacher(network=self.network_def, path=path, arithmetic=self.arithmetic) for path in paths]
+        return self.arithmetic.place(FoldMean(placed, task=self.task))
+
+    @property
     def fold_teachers(self) -> dict[int, list[nn.Module]]:
         """Fold -> its members, for comparison under attack; empty where nothing is attacked or none fits the goal."""
         from scripts.engines.fold_teachers import load_fold_teachers

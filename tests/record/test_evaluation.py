@@ -90,6 +90,34 @@ def test_fraction_where_a_retrained_model_is_given(bench, finished, tmp_path: Pa
     assert set(found["student"]) == {"forget", "retain", "validation", "test", "forget_flip_h"}
 
 
+def test_an_ensemble_and_flips_are_measured_and_not_attacked(bench, finished, tmp_path: Path) -> None:
+    folder = RunFolder(output_dir=tmp_path, log=False)
+    attacked: list[list[str]] = []
+
+    class Watched(Recovery):
+        def measure(self, models, before):
+            attacked.append(sorted(models))
+            return {}
+
+    settings = {"loaders": bench.loaders(), "task": bench.task, "arithmetic": bench.arithmetic}
+    evaluation = Evaluation(
+        models={"teacher": bench.teacher},
+        ensemble=finished.student.eval().network,
+        test_augment="flips",
+        surface=False,
+        forget_views="none",
+        recovery=Watched(names=("int8",), **settings),
+        folder=folder,
+        **settings,
+    )
+    found = evaluation.run()
+    assert attacked == [["teacher"]] and set(found) == {"teacher", "ensemble", "forgetting"}
+    plain = metrics(finished)
+    for ours, theirs in {"teacher": "teacher", "ensemble": "student"}.items():
+        assert found[ours]["test"]["iou"]["mean"] != plain[theirs]["test"]["iou"]["mean"]
+        assert found[ours]["test"]["iou"]["mean"] == pytest.approx(plain[theirs]["test"]["iou"]["mean"], abs=0.1)
+
+
 def test_no_id_and_no_path_in_what_is_released(bench, finished) -> None:
     records = [
         record

@@ -69,6 +69,21 @@ def test_medmnist(name: str, count: int, epochs: int) -> None:
 
 
 @pytest.mark.study
+@pytest.mark.parametrize("augment", ["none", "flips"])
+def test_salun_protocol(augment: str) -> None:
+    """2508.18509 on Breast: SalUn beside retraining, the teacher trained with and without augmentation."""
+    name = f"salun_protocol_{augment}"
+    work = common.WORK / "methods" / name
+    own = {**common.overlay("medmnist"), "dataset_dir": str(DATA / "MedMNIST"), "medmnist": "breastmnist"}
+    own |= {"select": "last", "model_dir": str(work / "models"), "reference_dir": str(work / "references"), "folds": 0}
+    own["augment"] = augment
+    protocol = {key: value for key, value in common.overlay("salun_protocol").items() if key != "augment"}
+    asked = of_one_fold({**own, "folds": 5}, count=55)  # a tenth
+    found = compared(name, own, patients=asked, level="patient", **protocol)
+    assert {row["name"] for row in found["rows"]} == set(protocol["compare_methods"])
+
+
+@pytest.mark.study
 def test_phantom() -> None:
     """The shipped teacher and pool, and the shipped request; FF_true by the recall of the annotators' bias."""
     models = common.WORK / "methods" / "phantom" / "models"
