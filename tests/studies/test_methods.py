@@ -83,16 +83,50 @@ def test_salun_protocol(augment: str) -> None:
     assert {row["name"] for row in found["rows"]} == set(protocol["compare_methods"])
 
 
+def shipped(name: str, source: Path) -> Path:
+    """A copy of the teacher and the pool that come with a bundle."""
+    models = common.WORK / "methods" / name / "models"
+    if not models.is_dir():
+        models.mkdir(parents=True)
+        for path in [*sorted(source.glob("*.pt")), *sorted(source.glob("*.json"))]:
+            shutil.copy(path, models)
+    return models
+
+
+@pytest.mark.study
+def test_chase() -> None:
+    """The teacher and the pool of the retina bundle; one child, as a hospital asks."""
+    shipped("chase", common.ROOT / "models" / "retina")
+    own = {**common.overlay("chase"), "dataset_dir": str(DATA / "CHASEDB1")}
+    few = {"compare_methods": SEGMENTING, "compare_retrained": 3, "compare_seeds": 1}
+    found = compared("chase", own, patients=["01"], level="patient", **few)
+    assert len(found["rows"]) == len(SEGMENTING)
+
+
+@pytest.mark.study
+@pytest.mark.parametrize(
+    ("name", "folder", "count", "methods"),
+    [("isic", "ISIC2018_256", 30, SEGMENTING), ("isic_classification", "ISIC2017", 20, CLASSIFYING)],
+)
+def test_isic(name: str, folder: str, count: int, methods: list[str]) -> None:
+    """At 64 x 64: lesions of the first of three folds."""
+    work = common.WORK / "methods" / name
+    own = {**common.overlay(name), "dataset_dir": str(DATA / folder), "image_size": 64, "epochs": 20, "folds": 3}
+    own |= {"amp": False, "model_dir": str(work / "models"), "reference_dir": str(work / "references")}
+    if not (work / "models" / "model_fold2.pt").is_file():
+        common.run("train", {**own, "output_dir": str(work / "train")})
+    asked = of_one_fold(own, count=count)
+    few = {"compare_methods": methods, "compare_retrained": 3, "compare_seeds": 1, "critical_classes": [0]}
+    found = compared(name, own, patients=asked, level="lesion", **few)
+    assert len(found["rows"]) == len(methods)
+
+
 @pytest.mark.study
 def test_phantom() -> None:
     """The shipped teacher and pool, and the shipped request; FF_true by the recall of the annotators' bias."""
-    models = common.WORK / "methods" / "phantom" / "models"
-    if not models.is_dir():
-        models.mkdir(parents=True)
-        for path in [*sorted((common.ROOT / "models").glob("*.pt")), *sorted((common.ROOT / "models").glob("*.json"))]:
-            shutil.copy(path, models)
+    models = shipped("phantom", common.ROOT / "models")
     asked = [line.split(",")[2] for line in REQUEST.read_text(encoding="utf-8").splitlines()[1:]]
-    compared("phantom", {}, patients=asked, level="patient", compare_methods=SEGMENTING)
+    compared("phantom", {}, patients=asked, level="patient", compare_methods=SEGMENTING, compare_seeds=3)
     found = common.read(common.RESULTS / "methods" / "phantom.json")
     placed = common.read(common.WORK / "methods" / "phantom" / "compare" / "private" / "models.json")
     original = slope(models / "model.pt")
