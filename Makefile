@@ -8,7 +8,7 @@ TORCH ?= cpu
 ARGS ?=
 # test processes
 JOBS ?= 2
-# which long measurement: phantom, chase, isic, isic_classification, retain_subset, recovery, folds, prepared, isic_whole, requests, mock_requests, stand_in, killed, structures, foreign, volumes, picture, methods, reconstruction, options
+# which long measurement: phantom, chase, isic, isic_classification, retain_subset, recovery, folds, prepared, isic_whole, requests, mock_requests, stand_in, killed, structures, foreign, volumes, picture, methods, reconstruction, options, embedding, multimodal
 STUDY ?= phantom
 # set for the short form of `make bench`
 QUICK ?=
@@ -28,7 +28,7 @@ help:
 	@echo "make test      lint, types, tests, coverage of scripts/"
 	@echo "make test-label  a real MONAI Label server: inference, training, forgetting"
 	@echo "make lint | format | clean | distclean"
-	@echo "make study     a measurement of docs/RESULTS.md: STUDY=phantom | chase | isic | isic_classification | retain_subset | recovery | folds | prepared | isic_whole | requests | mock_requests | stand_in | killed | structures | foreign | volumes | picture | methods | reconstruction | options"
+	@echo "make study     a measurement of docs/RESULTS.md: STUDY=phantom | chase | isic | isic_classification | retain_subset | recovery | folds | prepared | isic_whole | requests | mock_requests | stand_in | killed | structures | foreign | volumes | picture | methods | reconstruction | options | embedding | multimodal"
 	@echo "make bench     what a request costs; QUICK=1 the phantom alone, once"
 	@echo "settings       PYTHON=$(PYTHON) TORCH=$(TORCH) JOBS=$(JOBS) ARGS=\"$(ARGS)\""
 
