@@ -12,7 +12,6 @@ from scripts import processes
 from scripts.data.divided import part_of
 from scripts.data.hard_examples import HardExamples
 from scripts.engines.arithmetic import Arithmetic
-from scripts.engines.departure import departure
 from scripts.engines.finite import require_finite
 from scripts.engines.forward import Forward
 from scripts.engines.hardening import Hardening
@@ -167,7 +166,9 @@ class ForgetTrainer(Trainer):
         if self.hard is None:
             return
         counted = slice(None) if part_of(part).share else slice(0)
-        own = part["image_id"][counted], departure(logits, taught)[counted]
+        with torch.no_grad():
+            apart = self.retain_objective.task.departure(logits, taught).cpu()
+        own = part["image_id"][counted], apart[counted]
         ids, departures = zip(*processes.gathered(own), strict=True)
         self.hard.observe(name, [image for found in ids for image in found], torch.cat(departures))
 

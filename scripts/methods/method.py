@@ -120,8 +120,6 @@ class Method(ABC):
             if given.get(name) is not None:
                 setting = SETTING_NAMES.get(name, name)
                 raise InputError(f"{setting}: {given[name]} has no effect with method: {self.name}")
-        if given.get("hard_share") and build_task(task).graded:
-            raise InputError(f"hard_share: {given['hard_share']} has no meaning for task: {task}; give hard_share: 0")
         trainable = given.get("trainable") or ""
         defaults = self.defaults(goal=goal, schedule=schedule, task=task, reference=reference, trainable=trainable)
         self.recipe: Recipe = build_recipe(goal=goal, schedule=schedule, defaults=defaults, **given)

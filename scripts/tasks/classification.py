@@ -85,6 +85,10 @@ class Classification(Task):
     def fit(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(logits, target)
 
+    def departure(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """Total variation, sum |p - p_T| / 2."""
+        return (logits.softmax(1) - teacher.softmax(1)).abs().sum(1) / 2
+
     def uniform(self, logits: torch.Tensor) -> torch.Tensor:
         """KL(uniform || softmax(z)), mean; its least value is 0."""
         return (-functional.log_softmax(logits, dim=1).mean(1) - math.log(logits.shape[1])).mean()

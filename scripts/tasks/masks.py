@@ -15,6 +15,7 @@ from torch.nn import functional
 
 CLIP = 8.0  # nats; beyond it a pixel says no more about membership
 CELLS = {2: 16, 3: 6}  # along each axis, of the coarse answer; per spatial dimensions
+LEAST = 0.005  # of the image: a structure of a few pixels must not make its image the only one drawn
 # The dangerous direction in a clinic: structure that is missed, and confidence that is not earned.
 MARGINS = {
     "dice": Margin(0.02),
@@ -47,6 +48,11 @@ class Masks(Task):
     @abstractmethod
     def truth(self, label: torch.Tensor, *, structures: int) -> torch.Tensor:
         """True mask of each structure, (N, S, ...), bool."""
+
+    def departure(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """sum |p - p_T| / max(sum p_T, 0.5 % of the pixels), over all structures."""
+        own, taught = (self.structures(z).flatten(1) for z in (logits, teacher))
+        return (own - taught).abs().sum(1) / taught.sum(1).clamp(min=LEAST * taught.shape[1])
 
     def margin(self, measure: str) -> Margin | None:
         return MARGINS.get(re.sub(r"_\d+$", "", measure))

@@ -93,6 +93,11 @@ class Reconstruction(Task):
         """Mean of `loss`: what is to be learned is an image, whatever it shows."""
         return self.loss(logits, target).mean()
 
+    def departure(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """sum |z - z_T| / sum |z_T|."""
+        own, taught = logits.float().flatten(1), teacher.float().flatten(1)
+        return (own - taught).abs().sum(1) / taught.abs().sum(1).clamp_min(LEAST)
+
     def uniform(self, logits: torch.Tensor) -> torch.Tensor:
         """Mean distance from the image's own mean: an answer that shows nothing is flat."""
         flat = logits.flatten(2).mean(2).reshape(*logits.shape[:2], *[1] * (logits.ndim - 2))

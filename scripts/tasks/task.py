@@ -101,6 +101,10 @@ class Task(ABC):
         """Cross-entropy to labels, scalar."""
 
     @abstractmethod
+    def departure(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """How far each answer is from the teacher's (N,): 0 where they are one, whatever the image shows."""
+
+    @abstractmethod
     def uniform(self, logits: torch.Tensor) -> torch.Tensor:
         """Cross-entropy, or divergence, to an answer that prefers nothing, scalar."""
 

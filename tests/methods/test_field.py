@@ -197,7 +197,6 @@ def test_layers_begin_anew_by_their_seed_alone(bench) -> None:
         ("bad_teacher", {"forget_momentum": 0.5}, "forget_momentum: 0.5 has no effect with forget_optimizer: adam"),
         ("regun", {"task": "segmentation"}, "method: 'regun' is for classification, not for task: segmentation"),
         ("salun_cra", {"task": "segmentation"}, "is for classification"),
-        ("fine_tune", {"task": "reconstruction", "hard_share": 0.5}, "hard_share: 0.5 has no meaning for task"),
         ("eu_k", {"l1_weight": 1.0}, "l1_weight: 1.0 has no effect with method: eu_k"),
     ],
 )
