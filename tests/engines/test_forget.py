@@ -12,7 +12,6 @@ import torch
 from ignite.engine import Events
 from scripts.data.hard_examples import FLOOR, KEPT
 from scripts.data.transforms import augmentation
-from scripts.engines.departure import departure
 from scripts.engines.forget import ForgetTrainer
 from scripts.engines.forward import Forward
 from scripts.engines.handlers import EpochSeed, History, Resume, StudentState
@@ -186,7 +185,7 @@ def test_images_on_which_the_student_strays_gain_weight(bench, tmp_path: Path) -
     before = loader.hard.weights["retain"].clone()
     image = next(iter(bench.loaders().evaluation("retain")))
     with torch.no_grad():
-        away = departure(run.student.eval().network(image["image"]), bench.teacher(image["image"]))
+        away = bench.task.departure(run.student.eval().network(image["image"]), bench.teacher(image["image"]))
     assert float(away.min()) > 0 and set(before.tolist()) != {1.0}
     loader.hard.observe("retain", image["image_id"], away)
     kept = torch.tensor([before[loader.hard.positions["retain"][own]] for own in image["image_id"]])

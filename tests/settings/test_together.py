@@ -21,7 +21,7 @@ from scripts.settings.together import check_together
         ({"request": "r.csv", "forget_ratio": 0.1}, "request: 'r.csv' and forget_ratio: 0.1 are both given"),
         ({"select": "best", "validate_every": 5, "epochs": 2}, "select: best needs looks at the selection set"),
         ({"patience": 3, "validate_every": 9, "epochs": 8}, "patience: 3 needs looks at the selection set"),
-        ({"test_augment": "flips", "attacks": ["int8"]}, "attacks: .'int8'.: attacked copies"),
+        ({"test_augment": "flips", "attacks": ["int8"]}, "test_augment: flips, attacks: .'int8'."),
         ({"cached_views": 4, "forget_augment": "none"}, "cached_views: 4 has no effect"),
         ({"forget_objective": "imitation", "reference": "none"}, "forget_objective: imitation takes its targets"),
         ({"model_name": "model.json"}, "model_name: 'model.json' is the name of a record"),
