@@ -6,8 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from scripts.pool import preparation
 from scripts.pool.candidates import Candidate
 from scripts.pool.mock_scoring import MockScoring
 from scripts.settings.workflows import accepted
+from tests.warm import python
 
 CHILDREN, EDGE = 14, 48
 SHORT = {
@@ -129,14 +128,7 @@ def followed(bundle: Path, data: Path) -> list[str]:
         if words[0] == "pip":
             assert all((bundle / word).is_file() for word in words if word.endswith(".txt"))
             continue
-        done = subprocess.run(
-            [sys.executable, *words[1:]],
-            cwd=bundle,
-            env={**environment, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+        done = python(words[1:], cwd=bundle, env={**environment, "OMP_NUM_THREADS": "1"})
         assert done.returncode == 0, f"{line}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
     return [shlex.split(line)[4] for line in lines if "monai.bundle run" in line]
 

@@ -19,6 +19,7 @@ import torch
 from scripts.chain import run_workflow
 from scripts.errors import InputError, user_error
 from scripts.record.lock import LOCK
+from tests.warm import python
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDS = 2
@@ -87,10 +88,8 @@ def start(name: str, settings: Mapping[str, Any], *, cwd: Path, **given: Any) ->
 
 
 def command(name: str, settings: Mapping[str, Any], *, cwd: Path, **given: Any) -> subprocess.CompletedProcess[str]:
-    """The true command, from beginning to end."""
-    process = start(name, settings, cwd=cwd, **given)
-    output, errors = process.communicate(timeout=600)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    """The true command, from beginning to end, in a process of its own."""
+    return python(["-m", "monai.bundle", *words(name, settings, **given)], cwd=cwd, env=environment())
 
 
 def succeed(name: str, settings: Mapping[str, Any], *, cwd: Path, **given: Any) -> str:

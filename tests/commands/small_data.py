@@ -31,7 +31,7 @@ OWN = {
     "train": TRAINING,
     "forget": FORGETTING,
     "restore": RESTORING,
-    "evaluate": {**NETWORK, "overlays": 1, "surface": False},
+    "evaluate": {**NETWORK, "overlays": 1, "surface": False, "attacks": ["fine_tuned_20"]},
 }
 PATIENTS = tuple(f"patient-{index:02d}" for index in range(16))
 IMAGES = 2  # a patient

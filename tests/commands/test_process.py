@@ -58,6 +58,7 @@ def own(site: Path, **changes: Any) -> dict[str, Any]:
         "key_dir": str(site / "keys"),
         "surface": False,
         "attacks": [],
+        "overlays": 0,
         "accept_no_influence": True,
     }
     return {**made, **SMALL, **EXACT, **kept, "inbox": str(site / "inbox"), "output_dir": str(site / "out"), **changes}

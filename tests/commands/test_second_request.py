@@ -113,7 +113,7 @@ def test_a_second_request_opens_no_file_of_the_first(hospital: Hospital, spoilt:
     with opened() as paths:
         run("forget", {**FORGETTING, **asked})
         run("restore", {**RESTORING, **asked})
-        run("evaluate", {**NETWORK, **asked, "overlays": 1, "surface": False})
+        run("evaluate", {**NETWORK, **asked, "overlays": 1, "surface": False, "attacks": ["int8"]})
     assert any(hospital.second in path for path in paths) and not opened_of(hospital, paths)
     found = read(Path(asked["output_dir"]) / "private" / "resolution.json")
     assert found["gone"] == {"images": 2, "patients": [hospital.first]}

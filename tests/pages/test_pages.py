@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,12 +19,14 @@ from scripts.pool.candidates import Candidate
 from scripts.pool.mock_scoring import MockScoring
 from scripts.release.inference_bundle import InferenceBundle, Wanted
 from scripts.tasks.blocks import network_block
+from tests.warm import python
 
 # What a reader has patience for and a test has not, changed in the files as the pages say that one may.
 SHORT = {
     **{"image_size": 32, "epochs": 1, "validate_every": 1, "fold_members": 1, "mock_requests": 0, "overlays": 1},
     **{"min_rounds": 1, "max_rounds": 2, "steps_per_round": 2, "calibration_requests": 1, "recovery_steps": 20},
     **{"restore_epochs": 1, "reference_pairs": 4, "near_duplicates": False, "recovery": "[int8]"},
+    "attacks": "[fine_tuned_20]",
 }
 FEW = {"steps_per_round": 1, "min_rounds": 1, "max_rounds": 2, "retain_batch": 4, "forget_batch": 2}
 VERDICTS = (0, 3, 4, 5)
@@ -75,15 +75,7 @@ def _plain(value: object) -> str:
 def run(line: str, folder: Path, *, codes: tuple[int, ...] = (0,)) -> str:
     """What a command prints; it is run as typed, and nothing of this repository is on its path."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    words = [sys.executable, *shlex.split(line)[1:]]
-    done = subprocess.run(
-        words,
-        cwd=folder,
-        env={**environment, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
+    done = python(shlex.split(line)[1:], cwd=folder, env={**environment, "OMP_NUM_THREADS": "1"})
     assert done.returncode in codes, f"{line}\n{done.returncode}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
