@@ -9,6 +9,7 @@ from typing import Any
 from scipy.stats import t
 from scripts.pool.trial import LEAST_SCORE
 from scripts.references.verifier_study import OUTCOMES, PATTERNS
+from tests.studies import field_tables
 from tests.studies.common import RESULTS, read
 
 SETS = ("forget", "retain", "validation", "test")
@@ -471,6 +472,11 @@ def main() -> None:
         ("ISIC 2018, unlearn, first tries, IoU", isic_unlearn("isic/unlearn_weight*.json")),
         ("ISIC 2018, suppress, IoU", isic_suppress()),
         ("ISIC 2017 diagnosis, accuracy", classification()),
+        ("Methods side by side", field_tables.methods()),
+        ("MR reconstruction", field_tables.reconstruction()),
+        ("Options of training and answering, ISIC 2017", field_tables.options()),
+        ("Embeddings of MedMNIST", field_tables.embedding()),
+        ("Forget-MI", field_tables.multimodal()),
     ):
         print(f"\n{title}\n\n{text}")
 
