@@ -83,6 +83,19 @@ def test_salun_protocol(augment: str) -> None:
     assert {row["name"] for row in found["rows"]} == set(protocol["compare_methods"])
 
 
+@pytest.mark.study
+def test_class_request() -> None:
+    """One of three classes of ISIC 2017 is to be forgotten: what needs fold teachers, which know it, is refused."""
+    work = common.WORK / "methods" / "class_request"
+    own = {**common.overlay("isic_classification"), "dataset_dir": str(DATA / "ISIC2017"), "image_size": 64}
+    own |= {"epochs": 20, "folds": 3, "amp": False}
+    own |= {"model_dir": str(work / "models"), "reference_dir": str(work / "references")}
+    few = {"compare_methods": CLASSIFYING, "compare_retrained": 3, "compare_seeds": 1, "critical_classes": [0]}
+    found = compared("class_request", own, patients=["seborrheic_keratosis"], level="class", **few)
+    failed = {row["name"] for row in found["rows"] if row["failed"]}
+    assert {"fold_start", "fold_teacher", "oracle_matching"} <= failed and "salun" not in failed
+
+
 def shipped(name: str, source: Path) -> Path:
     """A copy of the teacher and the pool that come with a bundle."""
     models = common.WORK / "methods" / name / "models"
