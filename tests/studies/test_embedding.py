@@ -15,7 +15,7 @@ from tests.studies import common
 from tests.studies.test_methods import of_one_fold
 
 DATA = Path(os.environ.get("UNLEARN_DATA") or common.ROOT.parent / "shared" / "data") / "MedMNIST"
-EPOCHS = {"breastmnist": 20, "pneumoniamnist": 6}
+EPOCHS = {"breastmnist": 10, "pneumoniamnist": 2}
 DELETED = 20  # samples, a request each
 
 

@@ -54,13 +54,14 @@ def of_one_fold(settings: dict[str, Any], *, count: int) -> list[str]:
 
 
 @pytest.mark.study
-@pytest.mark.parametrize(("name", "count", "epochs"), [("breastmnist", 20, 20), ("pneumoniamnist", 100, 6)])
+@pytest.mark.parametrize(("name", "count", "epochs"), [("breastmnist", 20, 10), ("pneumoniamnist", 100, 2)])
 def test_medmnist(name: str, count: int, epochs: int) -> None:
-    """Sample-wise: images of one fold; five fold teachers."""
+    """Sample-wise: images of one of three folds."""
     work = common.WORK / "methods" / name
     own = {**common.overlay("medmnist"), "dataset_dir": str(DATA / "MedMNIST"), "medmnist": name, "epochs": epochs}
-    own |= {"select": "last", "model_dir": str(work / "models"), "reference_dir": str(work / "references")}
-    if not (work / "models" / "model_fold4.pt").is_file():
+    own |= {"model_dir": str(work / "models"), "reference_dir": str(work / "references")}
+    own |= {"select": "last", "folds": 3}
+    if not (work / "models" / "model_fold2.pt").is_file():
         common.run("train", {**own, "output_dir": str(work / "train")})
     asked = of_one_fold(own, count=count)
     few = {"compare_methods": CLASSIFYING, "compare_retrained": 3, "critical_classes": [0], "compare_seeds": 1}
@@ -74,7 +75,7 @@ def test_salun_protocol(augment: str) -> None:
     """2508.18509 on Breast: SalUn beside retraining, the teacher trained with and without augmentation."""
     name = f"salun_protocol_{augment}"
     work = common.WORK / "methods" / name
-    own = {**common.overlay("medmnist"), "dataset_dir": str(DATA / "MedMNIST"), "medmnist": "breastmnist"}
+    own = {**common.overlay("medmnist"), "dataset_dir": str(DATA / "MedMNIST"), "medmnist": "breastmnist", "epochs": 10}
     own |= {"select": "last", "model_dir": str(work / "models"), "reference_dir": str(work / "references"), "folds": 0}
     own["augment"] = augment
     protocol = {key: value for key, value in common.overlay("salun_protocol").items() if key != "augment"}
@@ -87,8 +88,8 @@ def test_salun_protocol(augment: str) -> None:
 def test_class_request() -> None:
     """One of three classes of ISIC 2017 is to be forgotten: what needs fold teachers, which know it, is refused."""
     work = common.WORK / "methods" / "class_request"
-    own = {**common.overlay("isic_classification"), "dataset_dir": str(DATA / "ISIC2017"), "image_size": 64}
-    own |= {"epochs": 20, "folds": 3, "amp": False}
+    own = {**common.overlay("isic_classification"), "dataset_dir": str(DATA / "ISIC2017"), "image_size": 32}
+    own |= {"epochs": 15, "folds": 3, "amp": False}
     own |= {"model_dir": str(work / "models"), "reference_dir": str(work / "references")}
     few = {"compare_methods": CLASSIFYING, "compare_retrained": 3, "compare_seeds": 1, "critical_classes": [0]}
     found = compared("class_request", own, patients=["seborrheic_keratosis"], level="class", **few)
@@ -118,13 +119,13 @@ def test_chase() -> None:
 
 @pytest.mark.study
 @pytest.mark.parametrize(
-    ("name", "folder", "count", "methods"),
-    [("isic", "ISIC2018_256", 30, SEGMENTING), ("isic_classification", "ISIC2017", 20, CLASSIFYING)],
+    ("name", "folder", "size", "count", "methods"),
+    [("isic", "ISIC2018_256", 64, 30, SEGMENTING), ("isic_classification", "ISIC2017", 32, 20, CLASSIFYING)],
 )
-def test_isic(name: str, folder: str, count: int, methods: list[str]) -> None:
-    """At 64 x 64: lesions of the first of three folds."""
+def test_isic(name: str, folder: str, size: int, count: int, methods: list[str]) -> None:
+    """Small pictures; lesions of the first of three folds."""
     work = common.WORK / "methods" / name
-    own = {**common.overlay(name), "dataset_dir": str(DATA / folder), "image_size": 64, "epochs": 20, "folds": 3}
+    own = {**common.overlay(name), "dataset_dir": str(DATA / folder), "image_size": size, "epochs": 15, "folds": 3}
     own |= {"amp": False, "model_dir": str(work / "models"), "reference_dir": str(work / "references")}
     if not (work / "models" / "model_fold2.pt").is_file():
         common.run("train", {**own, "output_dir": str(work / "train")})
