@@ -19,6 +19,7 @@ from scripts.chain import run_workflow
 from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.models import model_path
 from scripts.files import write_json
+from scripts.settings.workflows import accepted
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "eval" / "studies"
@@ -31,9 +32,10 @@ def overlay(name: str) -> dict[str, Any]:
 
 
 def known(workflow: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those settings that the workflow knows."""
+    """Those settings that the workflow knows, and those of the workflows that it runs."""
     own = yaml.safe_load((ROOT / "configs" / f"{workflow}.yaml").read_text(encoding="utf-8"))
-    return {key: value for key, value in settings.items() if key in own or "::" in key}
+    known_to = {*own, *accepted(workflow)}
+    return {key: value for key, value in settings.items() if key in known_to or "::" in key}
 
 
 def run(workflow: str, settings: Mapping[str, Any], *, run_id: str = "run") -> Any:
