@@ -156,3 +156,13 @@ def test_a_model_that_saw_the_patients_is_no_retrained_one(whole: Path) -> None:
     teacher = whole / "models" / "model.pt"
     error = refusal("evaluate", settings(whole, "evaluate", retrained_path=str(teacher)))
     assert f"{teacher}: was trained on patient" in str(error)
+
+
+def test_an_ensemble_is_a_model_more_and_needs_every_fold(copied: Path) -> None:
+    plain = settings(copied, "evaluate", attacks=[])
+    run("evaluate", {**plain, "ensemble": True, "test_augment": "flips"})
+    metrics = read(copied / "run" / "release" / "metrics.json")
+    assert {"teacher", "student", "ensemble"} <= set(metrics) and "recovery" not in metrics
+    (copied / "models" / "model_fold1.pt").unlink()
+    error = refusal("evaluate", {**plain, "ensemble": True})
+    assert "ensemble: true needs the teacher of every fold: " in str(error) and "model_fold1.pt" in str(error)
