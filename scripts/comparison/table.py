@@ -5,9 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scripts.comparison.row import Row
 from scripts.files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
+    from matplotlib.transforms import Bbox
 
 # Figure -> heading and places.
 COLUMNS: Mapping[str, tuple[str, int]] = {
@@ -23,6 +29,9 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
     "overlooked_gap": ("overlooked", 3),
     "cpu_seconds": ("CPU s", 0),
 }
+LEAST_SECONDS = 0.1  # where the figure's axis begins
+# To the right of a point and below it, in points, the first that is free; negative: left, above.
+NAME_PLACES = [(side * 6, step * 10) for step in (0, 1, -1, 2, -2, 3, -3, 4, 5, 6) for side in (1, -1)]
 SIGNED = ("recovered", "overlooked_gap")
 LEGEND = (
     "*average gap*: mean distance from the retrained models in {metric} on forget, retain and test and in attack AUC;"
@@ -73,21 +82,56 @@ def draw(rows: Sequence[Row], path: Path, *, metric: str) -> None:
 
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axis = figure.subplots()
+    points: dict[str, tuple[float, float]] = {}
     for row in rows:
         seconds, gap = row.mean("cpu_seconds"), row.mean("average_gap")
         if row.failed or seconds is None or gap is None:
             continue
-        axis.plot(max(seconds, LEAST_SECONDS), gap, "o", color="#2563eb")
-        axis.annotate(
-            row.name, (max(seconds, LEAST_SECONDS), gap), xytext=(5, 4), textcoords="offset points", fontsize=8
-        )
+        points[row.name] = (max(seconds, LEAST_SECONDS), gap)
+        axis.plot(*points[row.name], "o", color="#2563eb")
     axis.set_xscale("log")
     axis.set_ylim(bottom=0)
+    axis.margins(x=0.15)
     axis.set_xlabel("CPU seconds of one request")
     axis.set_ylabel(f"average gap to retrained models ({metric}, AUC)")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    _name(axis, points, canvas.get_renderer())
     image = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(image)
+    canvas.print_png(image)
     write_bytes(path, image.getvalue())
 
 
-LEAST_SECONDS = 0.1  # where the axis begins
+def _name(axis: Axes, points: Mapping[str, tuple[float, float]], renderer: RendererBase) -> None:
+    """Write the names beside their points, the highest first, each where it covers no other name and no point."""
+    from matplotlib.text import Text
+
+    dots = [axis.transData.transform(point) for point in points.values()]
+    taken: list[Bbox] = []
+    for name, point in sorted(points.items(), key=lambda item: (-item[1][1], item[1][0])):
+        best: tuple[int, Text, Bbox] | None = None
+        for right, below in NAME_PLACES:
+            text = axis.annotate(
+                name,
+                point,
+                xytext=(right, -below),
+                textcoords="offset points",
+                ha="left" if right > 0 else "right",
+                va="center",
+                fontsize=8,
+                arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "grey"},
+            )
+            text.update_positions(renderer)
+            box = Text.get_window_extent(text, renderer)  # of the name without its line
+            covered = sum(box.overlaps(other) for other in taken) + sum(box.contains(*dot) for dot in dots)
+            covered += not axis.bbox.contains(box.x0, box.y0) or not axis.bbox.contains(box.x1, box.y1)
+            if best is None or covered < best[0]:
+                if best is not None:
+                    best[1].remove()
+                best = covered, text, box
+            else:
+                text.remove()
+            if not best[0]:
+                break
+        assert best is not None
+        taken.append(best[2])

@@ -36,6 +36,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "GA-l1-FT": {"method": "ga_l1", **BUDGET},
     "NL": {"method": "noisy_label", "retain_weight": 0.0, **BUDGET},
     "NL-FT": {"method": "noisy_label", **BUDGET},
+    # The published sum weighs both alike; whether more weight on forgetting comes nearer, both shown.
+    "NL-FT, forget weight 3": {"method": "noisy_label", "forget_weight": 3.0, **BUDGET},
+    "NL-FT, forget weight 10": {"method": "noisy_label", "forget_weight": 10.0, **BUDGET},
 }
 
 
