@@ -54,12 +54,17 @@ def _run(words: list[str], cwd: str, env: dict[str, str], output: str, errors: s
     installed = Path(sys.prefix).resolve()
     own = [path for path in sys.path if path and not _inside(Path(path).resolve(), ROOT, installed)]
     words = [word for word in words if word != "-P"]
-    if words[0] == "-m":
-        sys.argv, sys.path[:] = [words[1], *words[2:]], [cwd, *own]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv, sys.path[:] = list(words), own
-        runpy.run_path(words[0], run_name="__main__")
+    try:
+        if words[0] == "-m":
+            sys.argv, sys.path[:] = [words[1], *words[2:]], [cwd, *own]
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv, sys.path[:] = list(words), own
+            runpy.run_path(words[0], run_name="__main__")
+    except Exception as error:
+        # As an interpreter ends: by the hook that the bundle puts in place, which may choose the exit code.
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.exit(1)
 
 
 def _inside(path: Path, root: Path, installed: Path) -> bool:

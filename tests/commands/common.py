@@ -87,14 +87,9 @@ def start(name: str, settings: Mapping[str, Any], *, cwd: Path, **given: Any) ->
     return subprocess.Popen(line, cwd=cwd, env=environment(), stdout=pipe, stderr=pipe, text=True, errors="replace")
 
 
-def command(name: str, settings: Mapping[str, Any], *, cwd: Path, **given: Any) -> subprocess.CompletedProcess[str]:
-    """The true command, from beginning to end, in a process of its own."""
-    return python(["-m", "monai.bundle", *words(name, settings, **given)], cwd=cwd, env=environment())
-
-
 def succeed(name: str, settings: Mapping[str, Any], *, cwd: Path, **given: Any) -> str:
-    """The true command; its output, after it ended well."""
-    done = command(name, settings, cwd=cwd, **given)
+    """The command in a process of its own, see `tests.warm`; its output, after it ended well."""
+    done = python(["-m", "monai.bundle", *words(name, settings, **given)], cwd=cwd, env=environment())
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

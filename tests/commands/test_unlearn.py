@@ -217,5 +217,5 @@ def test_revert(copied: dict[str, Any], tmp_path: Path) -> None:
 
 def known(name: str) -> dict[str, Any]:
     """The short settings that this step knows."""
-    steps = {key: value for key, value in SHORT.items() if key != "overlays"}
+    steps = {key: value for key, value in SHORT.items() if key not in ("overlays", "attacks")}
     return {key: value for key, value in steps.items() if key.startswith("restore") == (name == "restore")}
