@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,8 @@ class Undersampled(Transform):
         from monai.apps.reconstruction.transforms.array import EquispacedKspaceMask, RandomKspaceMask
 
         own = EquispacedKspaceMask if kind == "equispaced" else RandomKspaceMask
-        self.mask = own(center_fractions=[center_fraction], accelerations=[acceleration], spatial_dims=2)
+        about = {"center_fractions": [center_fraction], "accelerations": [acceleration], "spatial_dims": 2}
+        self.make_mask = partial(own, **about)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         from monai.data.fft_utils import fftn_centered
@@ -129,8 +131,9 @@ class Undersampled(Transform):
         image = torch.as_tensor(record["image"]).float()
         parts = torch.stack([image, torch.zeros_like(image)], -1)
         seed = int.from_bytes(hashlib.sha256(str(record["image_id"]).encode()).digest()[:4], "big")
-        self.mask.set_random_state(seed)
-        _, magnitude = self.mask(fftn_centered(parts, spatial_dims=2, is_complex=True))
+        # One of its own each time: images are prepared by several threads, which would draw from one state.
+        mask = self.make_mask().set_random_state(seed)
+        _, magnitude = mask(fftn_centered(parts, spatial_dims=2, is_complex=True))
         record["image"] = torch.as_tensor(magnitude).reshape(image.shape).float()
         return record
 
