@@ -20,22 +20,30 @@ HEAVY = (
     *("torch", "numpy", "scipy.stats", "monai.bundle", "monai.engines", "monai.data", "monai.transforms"),
     *("monai.networks.nets", "monai.handlers", "monai.inferers", "ignite.engine", "matplotlib.figure", "PIL.Image"),
 )
+LONGEST = 600  # seconds of a command
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(list(HEAVY))
 
 
 def python(words: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """`python WORDS`, from beginning to end: `-m MODULE ...`, or a script.
+    """`python WORDS`, from beginning to end: `-m MODULE ...`, or `-P SCRIPT ...`.
 
     Args:
         env: the whole environment of the command.
+
+    Raises:
+        TimeoutExpired: it was not done after ten minutes, and was killed.
     """
     with TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("out", "err")]
         process = _context.Process(target=_run, args=(list(words), str(cwd), dict(env), *map(str, paths)))
         process.start()
-        process.join()
+        process.join(LONGEST)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(list(words), LONGEST)
         output, errors = (path.read_text(errors="replace") if path.exists() else "" for path in paths)
         return subprocess.CompletedProcess([sys.executable, *words], process.exitcode or 0, output, errors)
 
@@ -53,14 +61,14 @@ def _run(words: list[str], cwd: str, env: dict[str, str], output: str, errors: s
         del sys.modules[name]
     installed = Path(sys.prefix).resolve()
     own = [path for path in sys.path if path and not _inside(Path(path).resolve(), ROOT, installed)]
-    words = [word for word in words if word != "-P"]
     try:
         if words[0] == "-m":
             sys.argv, sys.path[:] = [words[1], *words[2:]], [cwd, *own]
             runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         else:
-            sys.argv, sys.path[:] = list(words), own
-            runpy.run_path(words[0], run_name="__main__")
+            assert words[0] == "-P", "a script's own folder is not on its path"
+            sys.argv, sys.path[:] = words[1:], own
+            runpy.run_path(words[1], run_name="__main__")
     except Exception as error:
         # As an interpreter ends: by the hook that the bundle puts in place, which may choose the exit code.
         sys.excepthook(type(error), error, error.__traceback__)

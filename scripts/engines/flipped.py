@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import combinations
 
 import torch
-from scripts.engines.arithmetic import Arithmetic
 from scripts.tasks import Task
 from torch import nn
 
@@ -33,10 +31,6 @@ class Flipped(nn.Module):
         return self.task.mean_of(torch.stack(found))
 
 
-def asked(network: nn.Module, test_augment: str, *, task: Task, arithmetic: Arithmetic) -> nn.Module:
-    """The network as it is to be asked: as it is, or about flips too."""
-    ways: dict[str, Callable[[], nn.Module]] = {
-        "none": lambda: network,
-        FLIPS: lambda: arithmetic.place(Flipped(network, task=task)),
-    }
-    return ways[test_augment]()
+def asked(network: nn.Module, test_augment: str, *, task: Task) -> nn.Module:
+    """The network, on its device, as it is to be asked: as it is, or about flips too."""
+    return Flipped(network, task=task) if test_augment == FLIPS else network

@@ -87,7 +87,7 @@ class Evaluation:
         self.folder.refuse_ended()
         sets = self.sets()
         for model, network in self.models.items():
-            network = asked(network, self.test_augment, task=self.task, arithmetic=self.arithmetic)
+            network = asked(network, self.test_augment, task=self.task)
             self.rows[model] = {
                 name: predict(
                     network,

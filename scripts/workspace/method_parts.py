@@ -285,12 +285,13 @@ class MethodParts(ContentParts):
             return None
         folds = sorted(set(self.cohort.folds.values()))
         firsts = [model_path(model_dir=str(self.fold_dir), model_name="", fold=fold) for fold in folds]
-        missing = ", ".join(str(path) for path in firsts if not path.is_file()) or "this split has no folds"
-        if not folds or not all(path.is_file() for path in firsts):
-            raise InputError(f"ensemble: true needs the teacher of every fold: {missing}; make the pool (run prepare)")
+        missing = [str(path) for path in firsts if not path.is_file()] if folds else ["this split has no folds"]
+        if missing:
+            found = ", ".join(missing)
+            raise InputError(f"ensemble: true needs the teacher of every fold: {found}; make the pool (run prepare)")
         paths = [path for fold in folds for path in member_paths(self.fold_dir, fold)]
         placed = [place_teacher(network=self.network_def, path=path, arithmetic=self.arithmetic) for path in paths]
-        return self.arithmetic.place(FoldMean(placed, task=self.task))
+        return FoldMean(placed, task=self.task)
 
     @property
     def fold_teachers(self) -> dict[int, list[nn.Module]]:

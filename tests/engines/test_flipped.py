@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from scripts.engines.arithmetic import Arithmetic
 from scripts.engines.flipped import Flipped, asked
 from scripts.tasks import build_task
 from torch import nn
@@ -49,4 +48,4 @@ def test_masks_are_turned_back(dims: int) -> None:
 
 def test_none_is_the_network_itself() -> None:
     network = nn.Identity()
-    assert asked(network, "none", task=build_task("segmentation"), arithmetic=Arithmetic()) is network
+    assert asked(network, "none", task=build_task("segmentation")) is network
