@@ -24,10 +24,10 @@ HEAD = """# Methods of forgetting
 
 Written by `python -m bundle settings` from `scripts/methods`, one file each. A method is chosen by one word, `--method
 NAME`, or by its overlay, which shows its settings: `configs/method_NAME.yaml`. What is null there is as published, or
-as `tune` found it for this teacher. In all of them BatchNorm keeps the statistics that the network came with; `retrain`
-alone makes new ones. The authors' own code normalises by each batch, which bears higher rates: where a loss is no
-number any more, lower `forget_learning_rate`, or let `tune` find it. z are logits, z_T the teacher's, p probabilities,
-theta weights.
+as `tune` found it for this teacher. While they take steps BatchNorm normalises by each batch and its statistics move, as
+in their authors' code (cf_k and eu_k: in the layers that they train); a batch of one image takes the stored ones.
+`erase_to_retain` and `fold_start` keep the statistics of the network that they start from; `retrain` makes new ones.
+z are logits, z_T the teacher's, p probabilities, theta weights.
 
 `run compare` puts methods side by side on one request, each beside the same retrained models: `python -m scripts
 compare --overlay chase --dataset_dir DIR --request request.csv --compare_methods "[salun, scrub, fold_start]"` writes

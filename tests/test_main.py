@@ -50,7 +50,8 @@ def test_one_screen_shows_them_all(
     lines = capsys.readouterr().out.splitlines()
     named = {line.split()[0] for line in lines if line.startswith("  ")}
     assert set(WORKFLOWS) | {"chase", "isic", "datalist", "foreign"} <= named and "help" not in named
-    assert len(lines) <= 45 and max(map(len, lines[:-3])) <= 100
+    # A terminal window has about fifty lines.
+    assert len(lines) <= 48 and max(map(len, lines[:-3])) <= 100
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from scripts import processes
 from scripts.data.divided import part_of
 from scripts.data.hard_examples import HardExamples
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.batch_norm import synchronised
 from scripts.engines.finite import require_finite
 from scripts.engines.forward import Forward
 from scripts.engines.hardening import Hardening
@@ -65,6 +66,8 @@ class ForgetTrainer(Trainer):
         **settings: Any,
     ) -> None:
         self.arithmetic = arithmetic
+        if student.network.live:
+            synchronised(student.network, device=arithmetic.device)
         self.student = student
         self.forward = forward
         self.optimizer = optimizer

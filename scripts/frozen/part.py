@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from scripts.frozen.cache import Stored, Tensors, block_size
 from scripts.frozen.cut import WORTH, Constant, Run, filler, find_constants, flat, looked_up, packed
+from scripts.student.adapted import statistics_kept
 from torch import nn
 
 
@@ -41,7 +42,7 @@ class FrozenPart:
     def logits(self, images: torch.Tensor, keys: Sequence[str]) -> torch.Tensor:
         """Logits of `images` (N, C, H, W[, D]), with gradient; `keys` names each of the N images."""
         if self._constants is None:
-            with _own_draws(images.device):
+            with _own_draws(images.device), statistics_kept(self.network):
                 self._constants = find_constants(self.network, images[:1], run=self.run, worth=self.worth)
         if not self.names:
             return self.run(self.network, images)
@@ -71,7 +72,7 @@ class FrozenPart:
             for name in self.names
         ]
         try:
-            with _own_draws(images.device), suppress(_Captured):
+            with _own_draws(images.device), statistics_kept(self.network), suppress(_Captured):
                 self.run(self.network, images)
         finally:
             for hook in hooks:

@@ -32,9 +32,10 @@ PUBLISHED = {
 
 
 class Baseline(Method):
-    """Begins at the teacher and takes optimiser steps.
+    """Begins at the teacher and takes optimiser steps in training mode, as the authors' code of these methods does.
 
-    BatchNorm keeps the teacher's statistics in all of them, so that a step on forget images leaves no trace there.
+    BatchNorm normalises by each batch, and its statistics move: with the teacher's kept, SGD at the published 1e-2
+    diverges within seven steps on BreastMNIST (docs/RESULTS.md, "Methods of the field").
 
     Attributes:
         published: fields of a recipe in which it differs from `PUBLISHED`.
@@ -57,7 +58,7 @@ class Baseline(Method):
     def student(self, context: Context) -> Student:
         from scripts.student.whole import WholeStudent
 
-        return WholeStudent.start(context.teacher, teacher=context.teacher, sample=context.sample)
+        return WholeStudent.start(context.teacher, teacher=context.teacher, sample=context.sample, live=True)
 
 
 FORGET_TERMS = ("forget_objective", "forget_weight", "forget_batch", "hardening_weight", "hardening_steps")

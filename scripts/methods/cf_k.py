@@ -18,4 +18,4 @@ class CatastrophicForgettingK(RetainOnly):
     def student(self, context: Context) -> Student:
         teacher, count = context.teacher, self.recipe.last_layers
         assert count is not None
-        return LastLayersStudent.of_last(teacher, teacher=teacher, sample=context.sample, count=count)
+        return LastLayersStudent.of_last(teacher, teacher=teacher, sample=context.sample, count=count, live=True)

@@ -16,19 +16,23 @@ class LastLayersStudent(WholeStudent):
         layers: names of the modules whose weights are trained, in order of execution.
     """
 
-    def __init__(self, *, network: nn.Module, teacher: nn.Module, head: str, layers: list[str]) -> None:
+    def __init__(
+        self, *, network: nn.Module, teacher: nn.Module, head: str, layers: list[str], live: bool = False
+    ) -> None:
         self.layers = layers
-        super().__init__(network=network, teacher=teacher, head=head)
+        super().__init__(network=network, teacher=teacher, head=head, live=live)
 
     @classmethod
-    def of_last(cls, network: nn.Module, *, teacher: nn.Module, sample: torch.Tensor, count: int) -> LastLayersStudent:
+    def of_last(
+        cls, network: nn.Module, *, teacher: nn.Module, sample: torch.Tensor, count: int, live: bool = False
+    ) -> LastLayersStudent:
         """Train the last `count` convolutions and linear layers, and what lies between them.
 
         Raises:
             InputError: the network has fewer.
         """
         layers = last_layers(network, sample, count)
-        return cls(network=network, teacher=teacher, head=head_name(network, sample), layers=layers)
+        return cls(network=network, teacher=teacher, head=head_name(network, sample), layers=layers, live=live)
 
     def trainable(self) -> list[nn.Parameter]:
         """The weights of `layers`."""
@@ -37,6 +41,9 @@ class LastLayersStudent(WholeStudent):
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """`weight.<name>` of `layers`."""
         return {f"weight.{name}": value for name, value in self._own().items()}
+
+    def _trained_modules(self) -> tuple[str, ...]:
+        return tuple(self.layers)
 
     def _own(self) -> dict[str, nn.Parameter]:
         inner = self.network.inner

@@ -17,7 +17,7 @@ class Student(ABC):
     """Either an adapter on the teacher, or a network of its own; the network that it starts from is never touched.
 
     Attributes:
-        network: (N, C, ...) image -> logits; BatchNorm and dropout of the base stay in eval in every mode.
+        network: (N, C, ...) image -> logits; BatchNorm and dropout of the base stay in eval but for what is `live`.
         head: name of the last convolution or linear layer, which restoration trains.
         kind: word by which a saved student is known.
         scalable: whether its distance from the teacher is one factor, `scale`, which may be fitted to the goal.
@@ -35,7 +35,7 @@ class Student(ABC):
     # -- modes and parameters
 
     def train(self, mode: bool = True) -> Student:
-        """Turn the adapter's dropout on or off; the base stays in eval."""
+        """Turn the adapter's dropout on or off, and what is live in the base; the rest of it stays in eval."""
         self.network.train(mode)
         return self
 

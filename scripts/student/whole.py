@@ -15,7 +15,10 @@ from torch import nn
 
 
 class WholeStudent(Student):
-    """A network of the teacher's architecture with weights of its own; BatchNorm keeps the statistics it came with.
+    """A network of the teacher's architecture with weights of its own.
+
+    BatchNorm keeps the statistics it came with, unless the student is `live`: then what is trained is in training mode,
+    and BatchNorm normalises by each batch as in a plain training.
 
     Attributes:
         base_hash: digest of the teacher's weights, to which `revert` leads back.
@@ -25,8 +28,9 @@ class WholeStudent(Student):
     kind = "network"
     scalable = False
 
-    def __init__(self, *, network: nn.Module, teacher: nn.Module, head: str) -> None:
-        super().__init__(network=AdaptedNetwork(clone(network)), head=head)
+    def __init__(self, *, network: nn.Module, teacher: nn.Module, head: str, live: bool = False) -> None:
+        adapted = AdaptedNetwork(clone(network), live=self._trained_modules() if live else ())
+        super().__init__(network=adapted, head=head)
         self._teacher = teacher
         state = teacher.state_dict()
         self.base_hash, self.architecture = state_hash(state), architecture_hash(state)
@@ -35,7 +39,7 @@ class WholeStudent(Student):
         self._set_gradients()
 
     @classmethod
-    def start(cls, network: nn.Module, *, teacher: nn.Module, sample: torch.Tensor) -> WholeStudent:
+    def start(cls, network: nn.Module, *, teacher: nn.Module, sample: torch.Tensor, live: bool = False) -> WholeStudent:
         """Start from a copy of `network`: the teacher itself, or another model of its architecture.
 
         Args:
@@ -44,7 +48,7 @@ class WholeStudent(Student):
         Raises:
             InputError: another architecture.
         """
-        return cls(network=network, teacher=teacher, head=head_name(network, sample))
+        return cls(network=network, teacher=teacher, head=head_name(network, sample), live=live)
 
     def trainable(self) -> list[nn.Parameter]:
         """Every weight, BatchNorm's affine weights included."""
@@ -91,6 +95,10 @@ class WholeStudent(Student):
         from scripts.student.storage import save_network
 
         save_network(self, folder)
+
+    def _trained_modules(self) -> tuple[str, ...]:
+        """Names of the modules that are trained; the empty one is that of the whole network."""
+        return ("",)
 
     def _shared(self) -> list[nn.Module]:
         return [self._teacher]

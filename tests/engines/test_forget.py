@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
+from scripts import processes
 from scripts.data.hard_examples import FLOOR, KEPT
 from scripts.data.transforms import augmentation
 from scripts.engines.forget import ForgetTrainer
@@ -21,6 +22,7 @@ from scripts.frozen.cache import FrozenCache
 from scripts.objectives.base import ForgetBatch
 from scripts.objectives.registry import build_forget_objective, build_retain_objective
 from scripts.student.hashing import state_hash
+from scripts.student.whole import WholeStudent
 
 
 class Interrupted(Exception):
@@ -319,3 +321,20 @@ def test_views_that_are_drawn_anew_are_not_stored(bench, tmp_path: Path) -> None
     cache = FrozenCache(folder=tmp_path / "cache", megabytes=1000)
     forgetting(bench, tmp_path, cache=cache, rounds=1).trainer.run()
     assert cache.report()["teacher"] == {"computed": 0, "looked_up": 0} and cache.bytes == 0
+
+
+def test_batch_statistics_of_processes_without_gpus_are_refused_before_a_step(
+    bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = WholeStudent.start(bench.teacher, teacher=bench.teacher, sample=torch.zeros(1, 1, 32, 32), live=True)
+    monkeypatch.setattr(processes, "size", lambda: 2)
+    with pytest.raises(InputError, match="BatchNorm in the network to train.*of 2 processes"):
+        ForgetTrainer(
+            arithmetic=bench.arithmetic,
+            student=live,
+            forward=Forward(arithmetic=bench.arithmetic, student=live.network, teacher=bench.teacher),
+            loader=[],
+            optimizer=torch.optim.SGD(live.trainable(), 1e-2),
+            forget_objective=None,
+            retain_objective=None,
+        )

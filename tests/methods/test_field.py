@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 import torch
 from ignite.engine import Events
 from scripts.engines.arithmetic import Arithmetic
+from scripts.engines.forward import Forward
 from scripts.engines.gradients import fisher_diagonal, summed_gradients
 from scripts.errors import InputError
+from scripts.frozen.cache import FrozenCache
 from scripts.methods.l1_sparse import decay
 from scripts.methods.registry import NAMES, build_method, method_class
 from scripts.methods.ssd import dampen
@@ -20,6 +23,7 @@ from scripts.student.teacher import clone
 from scripts.tasks import build_task
 from tests.methods.toys import ABOUT, Linear, batch, toy
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 WEIGHT = torch.tensor([[1.0, -0.5, 0.2, 0.1], [-0.3, 0.8, -0.1, 0.4], [0.0, 0.1, 0.5, -0.6]])
 # Forget images have the first two features alone, retain images the last two.
@@ -173,6 +177,30 @@ def test_last_layers_are_those_next_to_the_output(bench) -> None:
     open_ones = {name for name, value in student.network.inner.named_parameters() if value.requires_grad}
     assert open_ones == {name.removeprefix("weight.") for name in student.named_parameters()}
     assert 0 < len(open_ones) < len(list(bench.teacher.parameters()))
+
+
+def test_only_the_last_layers_are_in_training_mode_and_the_frozen_part_is_told_nothing_by_it(bench, tmp_path) -> None:
+    image = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    student = LastLayersStudent.of_last(bench.teacher, teacher=bench.teacher, sample=image[:1], count=3, live=True)
+    inner = student.train().network.inner
+    live = {name for name, module in inner.named_modules() if module.training}
+    assert live == set(student.layers) and any(isinstance(inner.get_submodule(name), _BatchNorm) for name in live)
+    plain = copy.deepcopy(inner)
+    part = {"image": image, "image_id": list("abcd"), "view": ["v"] * 4}
+    forward = Forward(
+        arithmetic=bench.arithmetic,
+        student=student.network,
+        teacher=bench.teacher,
+        cache=FrozenCache(folder=tmp_path, megabytes=100),
+    )
+    found = forward.student(part)
+    assert torch.allclose(found, bench.arithmetic.logits(plain, image), atol=1e-5)
+    # Looking for the constant part and computing it moved no statistic; the one step did.
+    moved = dict(plain.named_buffers())
+    assert all(torch.allclose(value, moved[name], atol=1e-6) for name, value in inner.named_buffers())
+    counts = [value for name, value in inner.named_buffers() if name.endswith("num_batches_tracked")]
+    before = [value for name, value in bench.teacher.named_buffers() if name.endswith("num_batches_tracked")]
+    assert {int(now) - int(then) for now, then in zip(counts, before, strict=True)} == {0, 1}
 
 
 def test_layers_begin_anew_by_their_seed_alone(bench) -> None:

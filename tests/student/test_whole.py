@@ -56,6 +56,34 @@ def test_every_weight_is_trained_and_no_statistic_moves(image: torch.Tensor) -> 
     assert own and all(torch.equal(own[name], value) for name, value in member.named_buffers())
 
 
+def test_a_live_student_normalises_by_its_batch_and_is_judged_by_what_it_gathered(image: torch.Tensor) -> None:
+    teacher = unet(0)
+    student = WholeStudent.start(teacher, teacher=teacher, sample=image[:1], live=True)
+    inner = student.network.inner
+    student.train()
+    assert all(module.training for module in inner.modules())
+    before = {name: value.clone() for name, value in inner.named_buffers()}
+    plain = clone(teacher).train()
+    torch.manual_seed(3)
+    found = student.network(image)
+    torch.manual_seed(3)
+    assert torch.equal(found, plain(image))
+    assert all(torch.equal(value, dict(plain.named_buffers())[name]) for name, value in inner.named_buffers())
+    assert not any(torch.equal(value, before[name]) for name, value in inner.named_buffers())
+    student.eval()
+    assert not any(module.training for module in inner.modules())
+    assert torch.equal(student.network(image), student.merged()(image))
+
+
+def test_a_live_student_takes_the_stored_statistics_for_a_batch_of_one_image(image: torch.Tensor) -> None:
+    norm = nn.Sequential(nn.Conv2d(1, 2, 16), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    teacher = clone(norm)
+    student = WholeStudent.start(teacher, teacher=teacher, sample=image[:1], live=True)
+    student.train()
+    assert torch.equal(student.network(image[:1]), teacher(image[:1]))
+    assert student.network.inner[1].training and int(student.network.inner[1].num_batches_tracked) == 0
+
+
 def test_the_mode_switch_turns_on_no_dropout(image: torch.Tensor) -> None:
     student, _, _ = start(image)
     assert torch.equal(student.train().network(image), student.network(image))

@@ -18,7 +18,7 @@ from scripts.pool.mock_scoring import MockScoring
 from scripts.record.check import check_release
 from scripts.record.keys import HospitalKeys
 from scripts.record.register import Register
-from tests.commands.common import EXACT, FOLDS, SMALL, command, pool_settings, run, start
+from tests.commands.common import EXACT, FOLDS, SMALL, pool_settings, run, start
 from tests.commands.test_prepare import CANDIDATES, settings
 from tests.studies import common
 
@@ -63,13 +63,19 @@ def models(folder: Path) -> dict[str, bytes]:
     return found | {"next": (Path(Register.read(folder / "out").model) / "model.pt").read_bytes()}
 
 
+def finish(folder: Path) -> None:
+    """The true command line, imports included, as it is when it is killed."""
+    process = start("process", own(folder), cwd=folder)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors[-2000:]
+
+
 @pytest.mark.study
 def test_process() -> None:
     whole = site("whole")
     begun = time.monotonic()
-    done = command("process", own(whole), cwd=whole)
+    finish(whole)
     seconds = time.monotonic() - begun
-    assert done.returncode == 0, done.stderr[-2000:]
     found = []
     for number, moment in enumerate(MOMENTS):
         folder = site(f"killed{number}")
@@ -79,8 +85,7 @@ def test_process() -> None:
         process.communicate()
         rows = Register.read(folder / "out").rows
         state = rows[0].state if rows else "not begun"
-        again = command("process", own(folder), cwd=folder)
-        assert again.returncode == 0, again.stderr[-2000:]
+        finish(folder)
         same = models(folder) == models(whole)
         (row,) = Register.read(folder / "out").rows
         sound = not any(errors for _, errors in check_release(folder / "out" / row.run / "release"))
