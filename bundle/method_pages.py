@@ -24,8 +24,8 @@ HEAD = """# Methods of forgetting
 
 Written by `python -m bundle settings` from `scripts/methods`, one file each. A method is chosen by one word, `--method
 NAME`, or by its overlay, which shows its settings: `configs/method_NAME.yaml`. What is null there is as published, or
-as `tune` found it for this teacher. While they take steps BatchNorm normalises by each batch and its statistics move, as
-in their authors' code (cf_k and eu_k: in the layers that they train); a batch of one image takes the stored ones.
+as `tune` found it for this teacher. While they take steps BatchNorm normalises by each batch and its statistics move
+as in their authors' code (cf_k and eu_k: in the layers they train); a batch of one image takes the stored ones.
 `erase_to_retain` and `fold_start` keep the statistics of the network that they start from; `retrain` makes new ones.
 z are logits, z_T the teacher's, p probabilities, theta weights.
 
