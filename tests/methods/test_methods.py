@@ -74,6 +74,11 @@ def test_fold_start_starts_as_the_member_that_never_saw_the_patients(bench) -> N
     assert found.looked_at(cohort) == ()
 
 
+def test_a_classifier_takes_smaller_steps() -> None:
+    rates = [method("fold_start", task=task).recipe.learning_rate for task in ("segmentation", "classification")]
+    assert rates == [5e-4, 1e-4]
+
+
 def test_over_several_folds_it_starts_at_the_cleanest_and_looks_at_the_rest(bench) -> None:
     first, second = one_fold(bench.cohort, 0).forget, one_fold(bench.cohort, 1).forget
     cohort = replace(bench.cohort, forget=(*first[:1], *second))
