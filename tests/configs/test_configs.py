@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ OWN_DEFAULTS["embed"] = {"request"}
 OWN_DEFAULTS["forget"] = OWN_DEFAULTS["restore"] = OWN_DEFAULTS["prepare"] = OWN_DEFAULTS["tune"] = {"amp"}
 
 
+@cache
 def content(stem: str) -> dict[str, Any]:
     return yaml.safe_load(FILES[stem].read_text(encoding="utf-8"))
 
@@ -52,6 +54,7 @@ def is_setting(key: str, value: Any) -> bool:
     return not (isinstance(value, str) and re.match(r"\$(?!@\w+ \+)|@\w+::|%", value))
 
 
+@cache
 def shared_settings() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for stem in WORKFLOW_FILES:

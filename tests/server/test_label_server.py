@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,17 +98,23 @@ def test_a_model_is_trained_on_the_servers_images(server: Server) -> None:
     assert mask(server.infer(SEGMENTATION, "p001_0", model_filename="label_model.pt")).shape == (64, 64)
 
 
-def test_a_request_of_a_client_is_carried_out(server: Server, tmp_path: Path) -> None:
-    """After the training: the pool, the forgetting, the restoration, and inference with the student."""
+def forgotten(server: Server) -> tuple[Path, dict[str, str]]:
+    """The run of a client's request, after the training and the pool, and the request itself."""
+    run = server.app / "model" / SEGMENTATION / "eval" / REQUEST["request_id"]
     if not (records(server) / "model.json").is_file():
         server.train("train", max_epochs=12, **BY_NAME)
-    server.train("prepare", max_epochs=12, **BY_NAME)
-    split = json.loads((records(server) / "split.json").read_text())
-    assert split
-    asked = trained_patient(server)
-    request = {**REQUEST, **BY_NAME, "ids": asked}
-    server.train("forget", **request)
-    run = server.app / "model" / SEGMENTATION / "eval" / REQUEST["request_id"]
+    if not (records(server) / "model_fold0.pt").is_file():
+        server.train("prepare", max_epochs=12, **BY_NAME)
+    request = {**REQUEST, **BY_NAME, "ids": trained_patient(server)}
+    if not (run / "private" / "state.json").is_file():
+        server.train("forget", **request)
+    return run, request
+
+
+def test_a_request_of_a_client_is_carried_out(server: Server, tmp_path: Path) -> None:
+    """After the training: the pool, the forgetting, the restoration, and inference with the student."""
+    run, request = forgotten(server)
+    asked = request["ids"]
     found = json.loads((run / "private" / "resolution.json").read_text())
     assert found["patients"]["forget"] == [asked] and found["request"]["ground"] == "erasure_request"
     if json.loads((run / "private" / "state.json").read_text())["method"] == "erase_to_retain":
@@ -119,6 +128,37 @@ def test_a_request_of_a_client_is_carried_out(server: Server, tmp_path: Path) ->
     (image,) = server.studies.glob(f"{asked}_0.*")
     own = by_command(server.app / "model" / SEGMENTATION, image, student, tmp_path)
     assert np.array_equal(answers[0] > 0, own > 0) and not np.array_equal(answers[0], answers[1])
+
+
+def test_the_run_goes_on_by_the_command_line_unless_its_split_was_drawn_again(server: Server, tmp_path: Path) -> None:
+    """The commands of docs/LABEL.md, from the bundle's folder."""
+    run, request = forgotten(server)
+    bundle, models = server.app / "model" / SEGMENTATION, records(server)
+    given = {
+        "dataset_name": "datalist",
+        "datalist": models / "private" / "datalist.json",
+        "dataset_dir": server.studies,
+        "model_dir": models,
+        "request": models / "private" / "requests" / f"{request['request_id']}.csv",
+        "output_dir": run,
+        "device": "cpu",
+    }
+
+    def command(name: str, **other: Path) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "monai.bundle", "run", name, "--config_file", f"configs/{name}.yaml"]
+        line += [word for key, value in {**given, **other}.items() for word in (f"--{key}", str(value))]
+        return subprocess.run(line, cwd=bundle, capture_output=True, text=True, timeout=600)
+
+    done = command("evaluate")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((run / "release" / "metrics.json").read_text())["student"]
+    # The same images and the same model, but other patients in the training set than those who were.
+    again = shutil.copytree(models, tmp_path / "models")
+    (again / "split.json").unlink()
+    for name in ("evaluate", "references", "verify"):
+        refused = command(name, model_dir=again)
+        assert refused.returncode == 2 and "Traceback" not in refused.stderr, refused.stderr[-3000:]
+        assert str(again) in refused.stderr.strip().splitlines()[-1]
 
 
 def trained_patient(server: Server) -> str:
