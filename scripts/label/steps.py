@@ -15,6 +15,7 @@ from scripts.chain import overrides, run_workflow
 from scripts.errors import InputError, user_error
 from scripts.files import atomic_path, write_text
 from scripts.label.handed import FOLDER, TRAINED
+from scripts.record.lock import unlock_folder
 from scripts.request import read_request
 from scripts.request.request import COLUMNS, REQUEST_ID
 from scripts.settings.given import Settings
@@ -58,6 +59,10 @@ class LabelSteps:
                 # The server logs a traceback of a hundred lines; this one says what to do.
                 print(f"error: {mendable}", file=sys.stderr, flush=True)
             raise
+        finally:
+            # What was refused keeps its folder to the end of the process, and a server runs for days.
+            for private in (Path(self.settings.bundle_root) / "eval").glob("*/private"):
+                unlock_folder(private)
 
     def _run(self, step: str) -> None:
         own = overrides(self.settings, step)

@@ -31,7 +31,8 @@ class Workspace(EmbeddingParts):
             require_phase(self.folder, self.workflow)
 
     def end(self) -> None:
-        """Last step of a workflow: what was computed of the files is kept, the other processes are left.
+        """Last step of a workflow: what was computed of the files is kept, the other processes are left, and the folder
+        is given back, for a notebook or a server goes on after it.
 
         A command that was refused does not come here: it leaves the folder of the models as it was.
         """
@@ -40,6 +41,8 @@ class Workspace(EmbeddingParts):
         if self.line is not None and processes.first():
             self._close(self.line)
         super().end()
+        if "folder" in self.__dict__:
+            self.folder.end()
 
     def _close(self, line: CommandLine) -> None:
         """Say on the terminal what lies where and what comes next."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from scripts.record.lock import LOCK
 from tests.commands.common import (
     EXACT,
     FORGET,
@@ -59,6 +60,8 @@ def test_a_network_by_its_block(
     reverting = {"output_dir": about["output_dir"], "model_dir": about["model_dir"], "network_def": block}
     run("revert", {**reverting, "out_channels": block["out_channels"]})
     assert_same_tensors(tmp_path / "run" / "release" / "teacher.pt", tmp_path / "models" / "model.pt")
+    # A notebook and a server live on after their workflows: none of these keeps its folder from other processes.
+    assert not list(tmp_path.rglob(LOCK))
 
 
 def test_its_initial_weights_follow_from_the_seed(tmp_path: Path) -> None:
