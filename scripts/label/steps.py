@@ -59,10 +59,6 @@ class LabelSteps:
                 # The server logs a traceback of a hundred lines; this one says what to do.
                 print(f"error: {mendable}", file=sys.stderr, flush=True)
             raise
-        finally:
-            # What was refused keeps its folder to the end of the process, and a server runs for days.
-            for private in (Path(self.settings.bundle_root) / "eval").glob("*/private"):
-                unlock_folder(private)
 
     def _run(self, step: str) -> None:
         own = overrides(self.settings, step)
@@ -70,13 +66,19 @@ class LabelSteps:
             own.pop(name, None)
         evaluated = Path(self.settings.bundle_root) / "eval"
         if step == "prepare":
-            own["output_dir"] = str(evaluated / "label_prepare")
-            run_workflow([str(self.config_dir / f"{step}.yaml")], overrides=own)
+            self._workflow(step, own | {"output_dir": str(evaluated / "label_prepare")})
             return
         request = self._request()
         own |= {"request": str(request), "output_dir": str(evaluated / request.stem)}
-        run_workflow([str(self.config_dir / f"{step}.yaml")], overrides=own)
+        self._workflow(step, own)
         self._offer(Path(own["output_dir"]) / "release" / "student.pt", STUDENT.format(request_id=request.stem))
+
+    def _workflow(self, step: str, settings: Mapping[str, Any]) -> None:
+        try:
+            run_workflow([str(self.config_dir / f"{step}.yaml")], overrides=settings)
+        finally:
+            # What is refused keeps its folder to the end of the process, and a server runs for days.
+            unlock_folder(Path(settings["output_dir"]) / "private")
 
     def _offer(self, weights: Path, name: str) -> None:
         with atomic_path(self.models.parent / name) as target:

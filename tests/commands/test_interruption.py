@@ -123,7 +123,11 @@ def test_forget(tmp_path: Path, pool: Path, finished: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [{"method": "fold_start"}, {"trainable": "all"}], ids=["fold_start", "all"])
+@pytest.mark.parametrize(
+    "method",
+    [{"method": "fold_start"}, {"trainable": "all"}, {"method": "salun"}],
+    ids=["fold_start", "all", "batch_statistics"],
+)
 def test_forget_by_every_method(tmp_path: Path, pool: Path, finished: Path, method: dict[str, Any]) -> None:
     base = {name: value for name, value in FORGET.items() if name != "lora_rank"} | method
     whole = phase_settings(base, pool=pool, finished=finished, output=tmp_path / "whole")
