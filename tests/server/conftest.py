@@ -28,7 +28,7 @@ from PIL import Image
 from scripts.data.phantom import Phantom
 
 SEGMENTATION, CLASSIFICATION = "phantom_unlearning_segmentation", TASKS["dermoscopy_classification"].name
-PATIENTS, START, ANSWER = 16, 180, 900
+PATIENTS, START, ANSWER = 16, 180, 3600
 # A pool and a recipe within minutes: what a hospital changes in the files as well, to other values.
 SHORT = {
     "prepare": {"folds": 2, "fold_members": 1, "calibration_requests": 1, "mock_requests": 0, "epochs": 12},
