@@ -116,6 +116,7 @@ def test_a_request_of_a_client_is_carried_out(server: Server, tmp_path: Path) ->
     """After the training: the pool, the forgetting, the restoration, and inference with the student."""
     run, request = forgotten(server)
     asked = request["ids"]
+    assert json.loads((records(server) / "split.json").read_text())
     found = json.loads((run / "private" / "resolution.json").read_text())
     assert found["patients"]["forget"] == [asked] and found["request"]["ground"] == "erasure_request"
     if json.loads((run / "private" / "state.json").read_text())["method"] == "erase_to_retain":
